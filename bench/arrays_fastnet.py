@@ -1,0 +1,93 @@
+"""fastnet's own contestants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastnet.arrays
+import numpy as np
+
+import fastnet
+from arrays_stdlib import SocketRole
+from roles import Role, agree, checksum, make_array
+
+# Loaded on first access; touched here so that the memory row counts transfers and not imports.
+send_from, recv_into = fastnet.send_from, fastnet.recv_into
+
+
+class Raw(SocketRole):
+    """`fastnet.send_from` and `fastnet.recv_into` over a plain socket."""
+
+    def send(self) -> None:
+        send_from(self.array, self.sock)
+
+    def receive(self) -> Any:
+        recv_into(self.array, self.sock)
+        return self.array
+
+
+class StreamRole(Role):
+    """A stream of `fastnet.arrays`."""
+
+    def listen(self) -> str:
+        self.listener = fastnet.arrays.listen((self.host, 0))
+        return str(self.listener.address[1])
+
+    def accept(self) -> None:
+        self.stream = self.listener.accept(timeout=30)
+
+    def connect(self, where: str) -> None:
+        self.stream = fastnet.arrays.connect((self.host, int(where)))
+
+    def send(self) -> None:
+        self.stream.send(self.array)
+
+    def close(self) -> None:
+        # The other end is closing too, or has gone: nothing more is to be delivered.
+        self.stream.abort()
+        if self.side == "server":
+            self.listener.close()
+
+
+class StreamOut(StreamRole):
+    """Received into an array that exists."""
+
+    def receive(self) -> Any:
+        return self.stream.recv(out=self.array)
+
+
+class StreamPool(StreamRole):
+    """Received into memory of the pool; the array is dropped before the next is asked for."""
+
+    def prepare(self) -> None:
+        self.array = make_array(self.size if self.side == "client" else 8, self.sliced())
+
+    def receive(self) -> Any:
+        return self.stream.recv()
+
+
+class Items(StreamRole):
+    """Many small arrays with `send_items`, taken one by one from the stream's iterator."""
+
+    def connect(self, where: str) -> None:
+        super().connect(where)
+        self.arrays = [self.array] * self.count
+
+    def accept(self) -> None:
+        super().accept()
+        self.incoming = iter(self.stream)
+
+    def send(self) -> None:
+        self.stream.send_items(self.arrays)
+
+    def receive(self) -> Any:
+        array: np.ndarray[Any, Any] | None = None
+        left = self.count
+        for array in self.incoming:
+            left -= 1
+            if not left:
+                return array
+        raise EOFError("the sender closed early")
+
+    def receive_checked(self) -> str:
+        return agree(checksum(next(self.incoming)) for _ in range(self.count))

@@ -1,0 +1,397 @@
+/* The C reference of the array benchmarks: one sender and one receiver of a whole array over TCP,
+ * written the way one would write them by hand when nothing but speed mattered, and with the same
+ * tuning that fastnet uses: congestion control, buffers, chunk per system call, spin before poll.
+ *
+ * Both roles hold one array of `size` bytes (private memory with huge-page advice, as NumPy's
+ * allocator gives it), so the working set is that of the Python contestants.
+ *
+ * They speak the harness's control protocol, one line each way on stdin and stdout:
+ *
+ *   server: prints "ready ACKPORT DATAPORT"   client: prints "ready"
+ *   accept | connect ACKPORT DATAPORT  -> "ok"
+ *   verify                             -> "sum CRC32"   one array, random at the sender
+ *   run REPS                           -> server "started", then "done"; client "times T T T ..."
+ *   memory                             -> "memory KIB"  peak beyond what the arrays took
+ *   quit
+ *
+ * Each array is acknowledged with one byte on a connection of its own; the client's clock runs
+ * from before its first send until that byte has come.
+ *
+ * Options are key=value words after the role: size (bytes), host (numeric, IPv4 or IPv6), chunk
+ * (bytes per system call; 0: 512 KiB for arrays up to 4 MiB, so that both ends work at once, and
+ * 1 MiB beyond), spin (microseconds before poll, receiver), txspin (the same, sender; -1 blocks
+ * in send instead), buffer (bytes, 0 leaves autotuning alone), cc (congestion control; "auto"
+ * replaces bbr and nothing else, "-" leaves all alone).
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+struct options {
+    size_t size;
+    size_t chunk;
+    long spin_us;
+    long txspin_us;
+    int buffer;
+    const char *host;
+    const char *cc;
+};
+
+struct role {
+    struct options opt;
+    unsigned char *array;
+    int listener[2]; /* acknowledgements, data */
+    int ack;
+    int data;
+    long base_kib;
+};
+
+static void die(const char *what) {
+    printf("error %s: %s\n", what, strerror(errno));
+    fflush(stdout);
+    exit(1);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- sockets ---------------------------------------------------------------------------- */
+
+static socklen_t make_address(const char *host, int port, struct sockaddr_storage *out) {
+    memset(out, 0, sizeof *out);
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+    if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons((uint16_t)port);
+        return sizeof *six;
+    }
+    struct sockaddr_in *four = (struct sockaddr_in *)out;
+    if (inet_pton(AF_INET, host, &four->sin_addr) != 1) {
+        errno = EINVAL;
+        die("host");
+    }
+    four->sin_family = AF_INET;
+    four->sin_port = htons((uint16_t)port);
+    return sizeof *four;
+}
+
+/* bbr paces, and its pacing is what limits loopback: leave every other choice to the system. */
+static void set_congestion(int fd, const char *wanted) {
+    char current[16] = "";
+    socklen_t length = sizeof current - 1;
+    if (strcmp(wanted, "-") == 0)
+        return;
+    if (strcmp(wanted, "auto") != 0) {
+        if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, wanted, (socklen_t)strlen(wanted)) < 0)
+            die("TCP_CONGESTION");
+        return;
+    }
+    if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, current, &length) < 0 ||
+        strncmp(current, "bbr", 3) != 0)
+        return;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4) < 0)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+}
+
+static void tune(int fd, const struct options *opt) {
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    set_congestion(fd, opt->cc);
+    if (opt->buffer > 0) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &opt->buffer, sizeof opt->buffer);
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &opt->buffer, sizeof opt->buffer);
+    }
+}
+
+static int listen_on(const struct options *opt, int *port) {
+    struct sockaddr_storage address;
+    socklen_t length = make_address(opt->host, 0, &address);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        die("socket");
+    tune(fd, opt);
+    if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 1) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        die("listen");
+    *port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                                : ((struct sockaddr_in *)&address)->sin_port);
+    return fd;
+}
+
+static int connect_to(const struct options *opt, int port) {
+    struct sockaddr_storage address;
+    socklen_t length = make_address(opt->host, port, &address);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        die("socket");
+    tune(fd, opt);
+    if (connect(fd, (struct sockaddr *)&address, length) < 0)
+        die("connect");
+    return fd;
+}
+
+static int accept_from(int listener, const struct options *opt) {
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        die("accept");
+    tune(fd, opt);
+    return fd;
+}
+
+/* ---- the two loops that everything is compared with --------------------------------------- */
+
+static void wait_for(int fd, short events) {
+    struct pollfd p = {.fd = fd, .events = events};
+    if (poll(&p, 1, -1) < 0 && errno != EINTR)
+        die("poll");
+}
+
+static void send_array(const struct role *r) {
+    const unsigned char *at = r->array;
+    size_t left = r->opt.size;
+    int flags = MSG_NOSIGNAL | (r->opt.txspin_us < 0 ? 0 : MSG_DONTWAIT);
+    while (left > 0) {
+        size_t want = left < r->opt.chunk ? left : r->opt.chunk;
+        ssize_t done = send(r->data, at, want, flags);
+        if (done < 0 && errno == EAGAIN && r->opt.txspin_us > 0) {
+            double until = now() + (double)r->opt.txspin_us * 1e-6;
+            while ((done = send(r->data, at, want, flags)) < 0 && errno == EAGAIN && now() < until)
+                ;
+        }
+        if (done < 0 && errno == EAGAIN) {
+            wait_for(r->data, POLLOUT);
+            continue;
+        }
+        if (done < 0)
+            die("send");
+        at += done;
+        left -= (size_t)done;
+    }
+}
+
+static void recv_array(const struct role *r) {
+    unsigned char *at = r->array;
+    size_t left = r->opt.size;
+    while (left > 0) {
+        size_t want = left < r->opt.chunk ? left : r->opt.chunk;
+        ssize_t done = recv(r->data, at, want, MSG_DONTWAIT);
+        if (done < 0 && errno == EAGAIN && r->opt.spin_us > 0) {
+            double until = now() + (double)r->opt.spin_us * 1e-6;
+            while ((done = recv(r->data, at, want, MSG_DONTWAIT)) < 0 && errno == EAGAIN &&
+                   now() < until)
+                ;
+        }
+        if (done < 0 && errno == EAGAIN) {
+            wait_for(r->data, POLLIN);
+            continue;
+        }
+        if (done <= 0)
+            die("recv");
+        at += done;
+        left -= (size_t)done;
+    }
+}
+
+static void send_ack(const struct role *r) {
+    if (send(r->ack, "k", 1, MSG_NOSIGNAL) != 1)
+        die("acknowledgement");
+}
+
+static void recv_ack(const struct role *r) {
+    char byte;
+    if (recv(r->ack, &byte, 1, 0) != 1)
+        die("acknowledgement");
+}
+
+/* ---- bookkeeping -------------------------------------------------------------------------- */
+
+/* CRC-32 as zlib computes it, so that a Python end could be paired with this one. */
+static uint32_t checksum(const unsigned char *bytes, size_t length) {
+    uint32_t table[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t c = i;
+        for (int k = 0; k < 8; k++)
+            c = (c >> 1) ^ ((c & 1) ? 0xEDB88320u : 0);
+        table[i] = c;
+    }
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t i = 0; i < length; i++)
+        crc = table[(crc ^ bytes[i]) & 0xFF] ^ (crc >> 8);
+    return crc ^ 0xFFFFFFFFu;
+}
+
+static void fill_random(unsigned char *bytes, size_t length) {
+    uint64_t x = (uint64_t)getpid() * 0x9E3779B97F4A7C15u + (uint64_t)time(NULL);
+    for (size_t i = 0; i < length; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        bytes[i] = (unsigned char)(x >> 32);
+    }
+}
+
+static unsigned char *make_array(size_t size) {
+    const size_t huge = (size_t)2 << 20;
+    size_t whole = (size + huge - 1) & ~(huge - 1);
+    unsigned char *array = aligned_alloc(huge, whole ? whole : huge);
+    if (array == NULL)
+        die("memory");
+    if (size >= 2 * huge)
+        (void)madvise(array, whole, MADV_HUGEPAGE);
+    memset(array, 1, size);
+    return array;
+}
+
+static long peak_kib(void) {
+    char line[256];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "VmHWM: %ld", &kib) == 1)
+            break;
+    if (f != NULL)
+        fclose(f);
+    return kib;
+}
+
+static void set_option(struct options *opt, char *word) {
+    char *value = strchr(word, '=');
+    errno = EINVAL;
+    if (value == NULL)
+        die(word);
+    *value++ = '\0';
+    if (strcmp(word, "size") == 0)
+        opt->size = strtoull(value, NULL, 10);
+    else if (strcmp(word, "chunk") == 0)
+        opt->chunk = strtoull(value, NULL, 10);
+    else if (strcmp(word, "spin") == 0)
+        opt->spin_us = strtol(value, NULL, 10);
+    else if (strcmp(word, "txspin") == 0)
+        opt->txspin_us = strtol(value, NULL, 10);
+    else if (strcmp(word, "buffer") == 0)
+        opt->buffer = (int)strtol(value, NULL, 10);
+    else if (strcmp(word, "host") == 0)
+        opt->host = value;
+    else if (strcmp(word, "cc") == 0)
+        opt->cc = value;
+    else
+        die(word);
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+static void serve_run(const struct role *r, long reps) {
+    printf("started\n");
+    fflush(stdout);
+    for (long i = 0; i < reps; i++) {
+        recv_array(r);
+        send_ack(r);
+    }
+    printf("done\n");
+}
+
+static void client_run(const struct role *r, long reps) {
+    double *times = calloc((size_t)reps + 1, sizeof *times);
+    if (times == NULL)
+        die("memory");
+    for (long i = 0; i < reps; i++) {
+        double start = now();
+        send_array(r);
+        recv_ack(r);
+        times[i] = now() - start;
+    }
+    printf("times");
+    for (long i = 0; i < reps; i++)
+        printf(" %.9f", times[i]);
+    printf("\n");
+    free(times);
+}
+
+static void verify(const struct role *r, int server) {
+    if (server) {
+        memset(r->array, 0, r->opt.size);
+        printf("started\n");
+        fflush(stdout);
+        recv_array(r);
+        send_ack(r);
+    } else {
+        fill_random(r->array, r->opt.size);
+        send_array(r);
+        recv_ack(r);
+    }
+    printf("sum %08x\n", checksum(r->array, r->opt.size));
+}
+
+static int obey(struct role *r, int server, const char *line) {
+    long n = 0;
+    int ack_port = 0;
+    int data_port = 0;
+    if (strncmp(line, "quit", 4) == 0)
+        return 0;
+    if (strncmp(line, "accept", 6) == 0) {
+        r->ack = accept_from(r->listener[0], &r->opt);
+        r->data = accept_from(r->listener[1], &r->opt);
+        printf("ok\n");
+    } else if (sscanf(line, "connect %d %d", &ack_port, &data_port) == 2) {
+        r->ack = connect_to(&r->opt, ack_port);
+        r->data = connect_to(&r->opt, data_port);
+        printf("ok\n");
+    } else if (strncmp(line, "verify", 6) == 0) {
+        verify(r, server);
+    } else if (sscanf(line, "run %ld", &n) == 1 && n >= 0) {
+        (server ? serve_run : client_run)(r, n);
+    } else if (strncmp(line, "memory", 6) == 0) {
+        printf("memory %ld\n", peak_kib() - r->base_kib);
+    } else {
+        printf("error unknown command %s", line);
+        return 0;
+    }
+    fflush(stdout);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    struct role r = {.opt = {.size = (size_t)64 << 20,
+                             .spin_us = 150,
+                             .txspin_us = -1,
+                             .host = "127.0.0.1",
+                             .cc = "auto"}};
+    char line[256];
+    if (argc < 2) {
+        fprintf(stderr, "usage: array_ref server|client [key=value ...]\n");
+        return 2;
+    }
+    int server = strcmp(argv[1], "server") == 0;
+    for (int i = 2; i < argc; i++)
+        set_option(&r.opt, argv[i]);
+    if (r.opt.chunk == 0)
+        r.opt.chunk = r.opt.size <= (size_t)4 << 20 ? (size_t)1 << 19 : (size_t)1 << 20;
+    r.array = make_array(r.opt.size);
+    r.base_kib = peak_kib();
+    if (server) {
+        int ports[2];
+        r.listener[0] = listen_on(&r.opt, &ports[0]);
+        r.listener[1] = listen_on(&r.opt, &ports[1]);
+        printf("ready %d %d\n", ports[0], ports[1]);
+    } else {
+        printf("ready\n");
+    }
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin) != NULL && obey(&r, server, line))
+        ;
+    return 0;
+}

@@ -1,0 +1,259 @@
+/* Theory in pool.h. */
+#include "fastnet/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct slot {
+    void *data;
+    size_t capacity;
+    fn_time since;
+};
+
+struct fn_pool {
+    pthread_mutex_t lock;
+    size_t cap;
+    fn_time idle;
+    bool huge_pages;
+    size_t holders; /* the owner and the blocks in use */
+    size_t free_bytes;
+    size_t slots;
+    struct slot slot[FN_POOL_SLOTS]; /* oldest first */
+    uint64_t reused;
+    uint64_t fresh;
+};
+
+/* ------------------------------------------------------------------- memory */
+
+static size_t round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* mmap aligns to a page; huge pages want their own alignment, so a block is
+ * cut out of a mapping that is one huge page larger. */
+static void *map_aligned(size_t size, size_t align)
+{
+    size_t whole = size + align;
+    uint8_t *p = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    size_t before = round_up((size_t)(uintptr_t)p, align) - (size_t)(uintptr_t)p;
+    if (before)
+        munmap(p, before);
+    if (align - before)
+        munmap(p + before + size, align - before);
+    return p + before;
+}
+
+/* Whether asking for huge pages has any effect here. */
+static bool system_has_huge_pages(void)
+{
+    char text[64] = {0};
+    int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    return n > 0 && !strstr(text, "[never]");
+}
+
+static void *fresh_memory(size_t capacity, bool huge_pages)
+{
+    if (capacity < FN_POOL_MIN) {
+        void *p = NULL;
+        return posix_memalign(&p, FN_POOL_ALIGN, capacity) == 0 ? p : NULL;
+    }
+    bool huge = capacity >= FN_POOL_HUGE;
+    void *p = map_aligned(capacity, huge ? FN_POOL_HUGE : 4096);
+#ifdef MADV_HUGEPAGE
+    if (p && huge && huge_pages)
+        madvise(p, capacity, MADV_HUGEPAGE);
+#else
+    (void)huge_pages;
+#endif
+    return p;
+}
+
+static void free_memory(void *data, size_t capacity)
+{
+    if (capacity < FN_POOL_MIN)
+        free(data);
+    else
+        munmap(data, capacity);
+}
+
+/* What a request of `size` bytes gets: SIZE_MAX when it cannot be had. */
+static size_t capacity_for(size_t size)
+{
+    if (size > PTRDIFF_MAX - 2 * (size_t)FN_POOL_HUGE)
+        return SIZE_MAX;
+    if (size < FN_POOL_MIN)
+        return round_up(size ? size : 1, FN_POOL_ALIGN);
+    return round_up(size, size < FN_POOL_HUGE ? 4096 : FN_POOL_HUGE);
+}
+
+/* ----------------------------------------------------------------- the pool */
+
+struct fn_pool *fn_pool_new(size_t cap, fn_time idle, bool huge_pages)
+{
+    struct fn_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return NULL;
+    pthread_mutex_init(&pool->lock, NULL);
+    pool->cap = cap;
+    pool->idle = idle;
+    pool->huge_pages = huge_pages && system_has_huge_pages();
+    pool->holders = 1;
+    return pool;
+}
+
+static void drop_slot(struct fn_pool *pool, size_t i)
+{
+    pool->free_bytes -= pool->slot[i].capacity;
+    pool->slots--;
+    memmove(&pool->slot[i], &pool->slot[i + 1], (pool->slots - i) * sizeof pool->slot[0]);
+}
+
+static void free_slot(struct fn_pool *pool, size_t i)
+{
+    free_memory(pool->slot[i].data, pool->slot[i].capacity);
+    drop_slot(pool, i);
+}
+
+static void trim(struct fn_pool *pool, fn_time now)
+{
+    while (pool->slots && now - pool->slot[0].since >= pool->idle)
+        free_slot(pool, 0);
+}
+
+/* Lets one holder go; the last one takes the pool with it. */
+static void let_go(struct fn_pool *pool)
+{
+    bool last = --pool->holders == 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+void fn_pool_release(struct fn_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->cap = 0; /* blocks still in use go back to the system */
+    while (pool->slots)
+        free_slot(pool, 0);
+    let_go(pool);
+}
+
+/* The newest free block that fits without wasting half of itself: the newest
+ * is the likeliest to be in a cache. */
+static bool reuse(struct fn_pool *pool, size_t capacity, struct fn_block *block)
+{
+    for (size_t i = pool->slots; i-- > 0;) {
+        struct slot *s = &pool->slot[i];
+        if (s->capacity < capacity || s->capacity / 2 > capacity)
+            continue;
+        block->data = s->data;
+        block->capacity = s->capacity;
+        drop_slot(pool, i);
+        pool->reused++;
+        return true;
+    }
+    return false;
+}
+
+int fn_pool_take(struct fn_pool *pool, size_t size, struct fn_block *block)
+{
+    size_t capacity = capacity_for(size);
+    if (capacity == SIZE_MAX)
+        return -ENOMEM;
+    bool found = false;
+    pthread_mutex_lock(&pool->lock);
+    if (capacity >= FN_POOL_MIN) {
+        found = reuse(pool, capacity, block);
+        trim(pool, fn_now());
+    }
+    pool->fresh += !found;
+    pool->holders++;
+    pthread_mutex_unlock(&pool->lock);
+    if (!found) {
+        block->data = fresh_memory(capacity, pool->huge_pages);
+        block->capacity = capacity;
+    }
+    block->size = size;
+    block->pool = pool;
+    if (block->data)
+        return 0;
+    pthread_mutex_lock(&pool->lock);
+    let_go(pool);
+    block->pool = NULL;
+    return -ENOMEM;
+}
+
+static bool keep(struct fn_pool *pool, struct fn_block *block, fn_time now)
+{
+    if (block->capacity < FN_POOL_MIN || block->capacity > pool->cap)
+        return false;
+    while (pool->slots == FN_POOL_SLOTS || pool->free_bytes + block->capacity > pool->cap)
+        free_slot(pool, 0);
+    pool->slot[pool->slots++] = (struct slot){block->data, block->capacity, now};
+    pool->free_bytes += block->capacity;
+    return true;
+}
+
+/* On huge pages this costs a hundredth of filling the block; on small ones it
+ * would cost as much as it saves, so those wait for the trim. */
+static void advise_reclaimable(const struct fn_pool *pool, const struct fn_block *block)
+{
+#ifdef MADV_FREE
+    if (pool->huge_pages && block->capacity >= FN_POOL_HUGE)
+        madvise(block->data, block->capacity, MADV_FREE);
+#else
+    (void)pool, (void)block;
+#endif
+}
+
+void fn_pool_give(struct fn_block *block)
+{
+    struct fn_pool *pool = block->pool;
+    if (!pool)
+        return;
+    block->pool = NULL;
+    if (block->capacity < FN_POOL_MIN) {
+        free(block->data);
+        pthread_mutex_lock(&pool->lock);
+        let_go(pool);
+        return;
+    }
+    advise_reclaimable(pool, block);
+    fn_time now = fn_now();
+    pthread_mutex_lock(&pool->lock);
+    trim(pool, now);
+    if (!keep(pool, block, now))
+        free_memory(block->data, block->capacity);
+    let_go(pool);
+}
+
+void fn_pool_trim(struct fn_pool *pool, fn_time now)
+{
+    pthread_mutex_lock(&pool->lock);
+    trim(pool, now);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+struct fn_pool_stats fn_pool_stats(struct fn_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct fn_pool_stats stats = {pool->free_bytes, pool->reused, pool->fresh};
+    pthread_mutex_unlock(&pool->lock);
+    return stats;
+}

@@ -1,0 +1,219 @@
+/* Theory in stream.h. */
+#include "fastnet/stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "fastnet/status.h"
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+void fn_stream_init(struct fn_stream *s, int fd)
+{
+    s->fd = fd;
+    s->chunk = FN_CHUNK;
+    s->spin = 0;
+    s->spin_skip = s->spin_wait = 0;
+    s->send_waits = s->receive_waits = 0;
+    atomic_init(&s->bytes_out, 0);
+    atomic_init(&s->bytes_in, 0);
+}
+
+struct fn_wait fn_wait_forever(void)
+{
+    return (struct fn_wait){.deadline = FN_NEVER, .check_at = FN_NEVER, .stall = FN_NEVER};
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+static fn_time stalls_at(const struct fn_wait *wait, fn_time since)
+{
+    return wait->stall == FN_NEVER ? FN_NEVER : since + wait->stall;
+}
+
+/* Which of the three ends of a wait has come, or 0. */
+static int ended(const struct fn_wait *wait, fn_time now, fn_time since)
+{
+    if (now >= wait->deadline)
+        return FN_E_TIMEOUT;
+    if (now >= stalls_at(wait, since))
+        return FN_E_STALL;
+    if (now >= wait->check_at)
+        return FN_E_CHECK;
+    return 0;
+}
+
+/* Sleeps until fd is ready (0), or the wait ends. */
+static int wait_ready(int fd, short events, const struct fn_wait *wait, fn_time since)
+{
+    for (;;) {
+        fn_time now = fn_now();
+        int st = ended(wait, now, since);
+        if (st)
+            return st;
+        fn_time until = fn_earlier(wait->deadline, stalls_at(wait, since));
+        struct pollfd p = {.fd = fd, .events = events};
+        int n = poll(&p, 1, fn_poll_ms(now, fn_earlier(until, wait->check_at)));
+        if (n > 0)
+            return 0; /* errors and hang-ups are what the next call reports */
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n < 0 && wait->check_at != FN_NEVER)
+            return FN_E_CHECK;
+    }
+}
+
+/* Waits for one side of the stream.  "No byte moved" counts from the first
+ * wait after the last byte, across calls that came back for signals. */
+static int wait_side(int fd, short events, const struct fn_wait *wait, fn_time *waiting_since)
+{
+    if (!*waiting_since)
+        *waiting_since = fn_now();
+    int st = wait_ready(fd, events, wait, *waiting_since);
+    if (st != 0 && st != FN_E_CHECK)
+        *waiting_since = 0;
+    return st;
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static int64_t try_send(int fd, struct iovec *iov, int n)
+{
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t sent = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? -errno : sent;
+}
+
+static bool would_block(int64_t status)
+{
+    return status == -EAGAIN || status == -EWOULDBLOCK;
+}
+
+int64_t fn_stream_send(struct fn_stream *s, struct iovec *iov, int n, const struct fn_wait *wait)
+{
+    for (;;) {
+        int64_t sent = try_send(s->fd, iov, n);
+        if (sent > 0) {
+            s->send_waits = 0;
+            atomic_fetch_add_explicit(&s->bytes_out, (uint64_t)sent, memory_order_relaxed);
+            return sent;
+        }
+        if (sent == -EINTR)
+            continue;
+        if (sent < 0 && !would_block(sent))
+            return sent;
+        int st = wait_side(s->fd, POLLOUT, wait, &s->send_waits);
+        if (st < 0)
+            return st;
+    }
+}
+
+int fn_stream_send_all(struct fn_stream *s, struct fn_walk *w, const struct fn_wait *wait)
+{
+    struct iovec iov[FN_IOV];
+    while (fn_walk_left(w)) {
+        int n = fn_walk_out(w, iov, FN_IOV, s->chunk);
+        if (n < 0)
+            return n;
+        int64_t sent = fn_stream_send(s, iov, n, wait);
+        if (sent < 0)
+            return (int)sent;
+        fn_walk_sent(w, (size_t)sent);
+        if (wait->check_at != FN_NEVER && fn_walk_left(w) && fn_now() >= wait->check_at)
+            return FN_E_CHECK;
+    }
+    return FN_OK;
+}
+
+/* ---------------------------------------------------------------- receiving */
+
+static int64_t try_recv(int fd, struct iovec *iov, int n)
+{
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t got = n == 1 ? recv(fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT)
+                         : recvmsg(fd, &msg, MSG_DONTWAIT);
+    if (got == 0)
+        return FN_E_EOF;
+    return got < 0 ? -errno : got;
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Looks again until something is there or the budget is spent. */
+static int64_t spin_recv(struct fn_stream *s, struct iovec *iov, int n, const struct fn_wait *wait)
+{
+    fn_time now = fn_now();
+    fn_time until = fn_earlier(now + s->spin, fn_earlier(wait->deadline, wait->check_at));
+    while (now < until) {
+        for (int i = 0; i < 8; i++)
+            relax();
+        int64_t got = try_recv(s->fd, iov, n);
+        if (!would_block(got)) {
+            s->spin_wait = 0;
+            return got;
+        }
+        now = fn_now();
+    }
+    s->spin_wait = s->spin_wait < FN_SPIN_SKIP ? s->spin_wait * 2 + 1 : FN_SPIN_SKIP;
+    s->spin_skip = s->spin_wait;
+    return -EAGAIN;
+}
+
+static bool may_spin(struct fn_stream *s)
+{
+    if (!s->spin)
+        return false;
+    if (!s->spin_skip)
+        return true;
+    s->spin_skip--;
+    return false;
+}
+
+int64_t fn_stream_recv(struct fn_stream *s, struct iovec *iov, int n, const struct fn_wait *wait)
+{
+    for (;;) {
+        int64_t got = try_recv(s->fd, iov, n);
+        if (would_block(got) && may_spin(s))
+            got = spin_recv(s, iov, n, wait);
+        if (got > 0) {
+            s->receive_waits = 0;
+            atomic_fetch_add_explicit(&s->bytes_in, (uint64_t)got, memory_order_relaxed);
+            return got;
+        }
+        if (got == -EINTR)
+            continue;
+        if (!would_block(got))
+            return got;
+        int st = wait_side(s->fd, POLLIN, wait, &s->receive_waits);
+        if (st < 0)
+            return st;
+    }
+}
+
+int fn_stream_recv_exact(struct fn_stream *s, struct fn_walk *w, const struct fn_wait *wait)
+{
+    struct iovec iov[FN_IOV];
+    while (fn_walk_left(w)) {
+        int n = fn_walk_in(w, iov, FN_IOV, s->chunk);
+        if (n < 0)
+            return n;
+        int64_t got = fn_stream_recv(s, iov, n, wait);
+        if (got < 0)
+            return (int)got;
+        fn_walk_received(w, (size_t)got);
+        if (wait->check_at != FN_NEVER && fn_walk_left(w) && fn_now() >= wait->check_at)
+            return FN_E_CHECK;
+    }
+    return FN_OK;
+}

@@ -1,0 +1,44 @@
+from fastnet._native.core cimport fn_array_limits, fn_body
+from fastnet._native.fn1 cimport Link, Patience
+from fastnet._native.memory cimport Pool
+
+
+cdef class Head:
+    # What a message says of its array; never changed once made.
+    cdef readonly bytes description
+    cdef readonly tuple shape
+    cdef readonly str order
+    cdef readonly object name
+    cdef readonly object meta
+    cdef readonly size_t nbytes
+    cdef readonly size_t itemsize
+    cdef readonly object dtype
+    cdef readonly object problem
+
+
+cdef class ArrayLink(Link):
+    cdef fn_array_limits limits
+    cdef Pool pool
+    cdef object ndarray
+    cdef object resolve
+    cdef object prepare
+    cdef size_t coalesce
+
+    # the header sent last, for arrays that look the same
+    cdef bytes sent_header
+    cdef object sent_dtype
+    cdef tuple sent_shape
+
+    # the header received last, likewise
+    cdef bytes got_header
+    cdef Head got_head
+    cdef Head pending
+
+    cdef int send_one(self, bytes header, object array, bint fortran, object timeout,
+                      Patience *patience, bint hold) except -1
+    cdef bytes plain_header(self, object array)
+    cdef Head wait_head(self, object timeout, Patience *patience)
+    cdef Head decode(self)
+    cdef object new_array(self, Head head, object timeout, Patience *patience)
+    cdef int fill(self, fn_body *body, object timeout, Patience *patience) except -1
+    cdef object next_array(self, object timeout)

@@ -1,0 +1,50 @@
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from fastnet._native.fn1 import Link
+from fastnet._native.memory import Pool
+
+def encode_header(
+    order: str, shape: tuple[int, ...], description: bytes, name: bytes | None, meta: bytes | None
+) -> bytes: ...
+def check_description(description: bytes, limits: tuple[int, int, int, int, int]) -> int: ...
+def decode_header(header: bytes, limits: tuple[int, int, int, int, int]) -> Head: ...
+
+class Head:
+    description: bytes
+    shape: tuple[int, ...]
+    order: str
+    name: bytes | None
+    meta: bytes | None
+    nbytes: int
+    itemsize: int
+    dtype: Any
+    problem: Exception | None
+
+class ArrayLink(Link):
+    def setup(
+        self,
+        *,
+        limits: tuple[int, int, int, int, int],
+        pool: Pool,
+        ndarray: type,
+        resolve: Callable[[bytes, int, bytes | None, bytes | None], Any],
+        prepare: Callable[[Any], tuple[bytes, Any, bool]],
+        coalesce: int,
+    ) -> None: ...
+    def send(self, header: bytes, array: Any, fortran: bool, timeout: float | None) -> None: ...
+    def send_many(self, iterable: Iterable[Any], hold: bool, timeout: float | None) -> int: ...
+    def head(self, timeout: float | None) -> Head: ...
+    def receive(self, timeout: float | None) -> tuple[Head, Any]: ...
+    def receive_into(self, array: Any, fortran: bool, timeout: float | None) -> None: ...
+    def skip(self, timeout: float | None) -> None: ...
+
+class Arrays:
+    def __init__(
+        self,
+        link: ArrayLink,
+        timeout: float | None = None,
+        make: Callable[[Head, Any], Any] | None = None,
+    ) -> None: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __next__(self) -> Any: ...

@@ -1,0 +1,393 @@
+"""Arrays as fn1 messages (arraymsg.h): headers, and the loops over them.
+
+NumPy is reached through the buffer protocol and through two callables that
+the owner passes in: `resolve` turns a dtype's description into a dtype, and
+`prepare` turns anything sendable into (header, array, fortran).
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from fastnet._native.core cimport (
+    FN1_EV_CLOSE,
+    FN1_EV_MESSAGE,
+    FN1_KIND_ARRAY,
+    FN_ARRAY_FIXED,
+    FN_ARRAY_HAS_META,
+    FN_ARRAY_HAS_NAME,
+    FN_DTYPE_MAX,
+    FN_MAXDIM,
+    fn1_envelope,
+    fn1_tx_staged,
+    fn1_view,
+    fn_array_decode,
+    fn_array_encode,
+    fn_array_head,
+    fn_array_limits,
+    fn_body,
+    fn_body_init,
+    fn_dtype_check,
+    fn_link_deliver,
+    fn_walk,
+    fn_walk_fini,
+    fn_walk_init_flat,
+)
+from fastnet._native.fn1 cimport Link, Patience
+from fastnet._native.memory cimport Block, Pool, take
+from fastnet._native.pin cimport Pin, pin
+from fastnet._native.status cimport check
+
+from fastnet import errors
+
+
+# ------------------------------------------------------------------- headers
+
+def encode_header(str order, tuple shape, bytes description, name, meta):
+    """The metadata of one array, as bytes.
+
+    order is "C" or "F"; name and meta are encoded bytes or None.  Raises
+    ValueError for what the format cannot hold.
+    """
+    cdef fn_array_head head
+    cdef bytes tail = description + (name or b"") + (meta or b"")
+    cdef bytes out
+    cdef Py_ssize_t fixed
+    cdef int i
+    if len(shape) > FN_MAXDIM:
+        raise ValueError(f"an array of {len(shape)} dimensions; at most {FN_MAXDIM} can be sent")
+    if len(description) > FN_DTYPE_MAX:
+        raise ValueError(f"the dtype's description takes {len(description)} bytes; at most "
+                         f"{FN_DTYPE_MAX} can be sent")
+    head.order = <char> ord(order)
+    head.ndim = <int> len(shape)
+    head.flags = (FN_ARRAY_HAS_NAME if name is not None else 0) | (
+        FN_ARRAY_HAS_META if meta is not None else 0)
+    for i in range(head.ndim):
+        head.shape[i] = shape[i]
+    head.dtype.len = len(description)
+    head.name.len = len(name) if name is not None else 0
+    head.meta.len = len(meta) if meta is not None else 0
+    fixed = FN_ARRAY_FIXED + 8 * head.ndim
+    out = PyBytes_FromStringAndSize(NULL, fixed + len(tail))
+    fn_array_encode(<uint8_t *> PyBytes_AS_STRING(out), &head)
+    memcpy(PyBytes_AS_STRING(out) + fixed, PyBytes_AS_STRING(tail), len(tail))
+    return out
+
+
+cdef fn_array_limits make_limits(limits) except *:
+    cdef fn_array_limits out
+    out.bytes, out.meta, out.name, out.fields, out.depth = limits
+    return out
+
+
+def check_description(bytes description, tuple limits):
+    """The itemsize of a well-formed dtype description; raises ProtocolError or LimitError.
+
+    limits: bytes, meta, name, fields, depth (arraymsg.h).
+    """
+    cdef fn_array_limits c_limits = make_limits(limits)
+    cdef uint64_t itemsize = 0
+    check(fn_dtype_check(<const uint8_t *> PyBytes_AS_STRING(description),
+                         PyBytes_GET_SIZE(description), &c_limits, &itemsize))
+    return itemsize
+
+
+def decode_header(bytes header, tuple limits):
+    """The Head of encoded metadata, without its dtype; raises ProtocolError or LimitError."""
+    cdef fn_array_limits c_limits = make_limits(limits)
+    cdef fn_array_head head
+    check(fn_array_decode(<const uint8_t *> PyBytes_AS_STRING(header), PyBytes_GET_SIZE(header),
+                          &c_limits, &head))
+    return make_head(&head)
+
+
+cdef class Head:
+    """What a message says of its array.
+
+    description: the dtype's description; dtype: what it stands for, or None
+    when `problem` (an exception) says why it means nothing here.  name and
+    meta are encoded bytes or None.
+    """
+
+
+cdef Head make_head(const fn_array_head *c):
+    cdef Head head = Head.__new__(Head)
+    head.description = (<const char *> c.dtype.data)[:c.dtype.len]
+    head.shape = tuple([c.shape[i] for i in range(c.ndim)])
+    head.order = "F" if c.order == b"F" else "C"
+    head.name = (<const char *> c.name.data)[:c.name.len] if c.flags & FN_ARRAY_HAS_NAME else None
+    head.meta = (<const char *> c.meta.data)[:c.meta.len] if c.flags & FN_ARRAY_HAS_META else None
+    head.nbytes = c.nbytes
+    head.itemsize = c.itemsize
+    head.dtype = None
+    head.problem = None
+    return head
+
+
+# ---------------------------------------------------------------------- link
+
+cdef class ArrayLink(Link):
+    """A Link whose messages are arrays.
+
+    Parameters, beyond Link's:
+        limits: bytes, meta, name, fields, depth (arraymsg.h).
+        pool: where arrays that are received without a place are put.
+        ndarray: the class numpy.ndarray.
+        resolve(description, itemsize, name, meta) -> dtype; may raise.
+        prepare(item) -> (header, array, fortran); may raise.
+        coalesce: bytes staged before they are sent.
+    """
+
+    def setup(self, *, tuple limits, Pool pool not None, ndarray, resolve, prepare,
+              size_t coalesce):
+        self.limits = make_limits(limits)
+        self.pool = pool
+        self.ndarray = ndarray
+        self.resolve = resolve
+        self.prepare = prepare
+        self.coalesce = coalesce
+
+    # ------------------------------------------------------------- sending
+
+    cdef int send_one(self, bytes header, object array, bint fortran, object timeout,
+                      Patience *patience, bint hold) except -1:
+        """Stages an array and, unless it may be held back, sends it."""
+        cdef Pin p = pin(array, False)
+        cdef fn_walk walk
+        cdef fn_body body
+        cdef fn1_view meta
+        cdef uint64_t size
+        p.walk(&walk, fortran)
+        try:
+            check(fn_body_init(&body, &walk, 1))
+            size = walk.total
+            meta.data = <const uint8_t *> PyBytes_AS_STRING(header)
+            meta.len = PyBytes_GET_SIZE(header)
+            if fn1_tx_staged(&self.link.tx) + meta.len > self.coalesce:
+                self.flush(timeout, patience)
+            self.stage(FN1_KIND_ARRAY, &size, 1, &meta, 1, &body)
+            if not hold or body.left or fn1_tx_staged(&self.link.tx) >= self.coalesce:
+                self.flush(timeout, patience)
+        finally:
+            fn_walk_fini(&walk)
+            p.release()
+        return 0
+
+    def send(self, bytes header not None, array, bint fortran, timeout):
+        """Sends one array, of which header was made by encode_header."""
+        cdef Patience patience
+        patience.ready = False
+        self.begin_send()
+        try:
+            self.send_one(header, array, fortran, timeout, &patience, False)
+        finally:
+            self.end_send()
+
+    cdef bytes plain_header(self, object array):
+        """The last header again, where it fits this array as well; else None."""
+        if type(array) is not self.ndarray or self.sent_header is None:
+            return None
+        if array.dtype is not self.sent_dtype or array.shape != self.sent_shape:
+            return None
+        return self.sent_header if array.flags.c_contiguous else None
+
+    def send_many(self, iterable, bint hold, timeout):
+        """Sends the arrays of an iterable; returns how many.
+
+        With hold, small ones are gathered until `coalesce` bytes are staged;
+        otherwise each goes out before the next is asked for.
+        """
+        cdef Patience patience
+        cdef size_t count = 0
+        cdef bytes header
+        cdef bint done = False
+        patience.ready = False
+        self.begin_send()
+        try:
+            for item in iterable:
+                header = self.plain_header(item)
+                if header is not None:
+                    self.send_one(header, item, False, timeout, &patience, hold)
+                else:
+                    header, array, fortran = self.prepare(item)
+                    if array is item and type(item) is self.ndarray and item.flags.c_contiguous:
+                        self.sent_header = header
+                        self.sent_dtype = item.dtype
+                        self.sent_shape = item.shape
+                    self.send_one(header, array, fortran, timeout, &patience, hold)
+                count += 1
+            done = True
+            return count
+        finally:
+            try:
+                if done or not self.link.send_poisoned:
+                    self.flush(timeout, &patience)
+            finally:
+                self.end_send()
+
+    # ----------------------------------------------------------- receiving
+
+    cdef Head decode(self):
+        """The Head of the envelope just received."""
+        cdef fn1_envelope *e = &self.link.rx.envelope
+        cdef const char *data = <const char *> e.meta.data
+        cdef fn_array_head c
+        cdef Head head
+        if (self.got_header is not None and PyBytes_GET_SIZE(self.got_header) == <Py_ssize_t> e.meta.len
+                and memcmp(PyBytes_AS_STRING(self.got_header), data, e.meta.len) == 0
+                and e.segments == 1 and e.body == self.got_head.nbytes):
+            return self.got_head
+        if e.kind != FN1_KIND_ARRAY or e.segments != 1:
+            raise errors.ProtocolError("a message that is not one array")
+        check(fn_array_decode(e.meta.data, e.meta.len, &self.limits, &c))
+        if c.nbytes != e.body:
+            raise errors.ProtocolError(
+                f"an array's header says {c.nbytes} bytes, its message {e.body}")
+        head = make_head(&c)
+        try:
+            head.dtype = self.resolve(head.description, head.itemsize, head.name, head.meta)
+        except errors.ProtocolError:
+            raise
+        except Exception as error:
+            head.problem = error
+        self.got_header = data[:e.meta.len]
+        self.got_head = head
+        return head
+
+    cdef Head wait_head(self, object timeout, Patience *patience):
+        """The Head of the next array; EOFError when the peer has closed."""
+        cdef int event
+        if self.pending is not None:
+            return self.pending
+        if self.link.peer_closed:
+            raise EOFError("the peer has closed the stream")
+        event = self.next(timeout, patience)
+        if event == FN1_EV_CLOSE:
+            raise EOFError("the peer has closed the stream")
+        if event != FN1_EV_MESSAGE:
+            raise errors.ProtocolError("an event that no array explains")
+        try:
+            self.pending = self.decode()
+        except errors.ProtocolError as error:
+            self.poison_receive(str(error))
+            raise
+        return self.pending
+
+    cdef object new_array(self, Head head, object timeout, Patience *patience):
+        """Receives the pending array into memory of the pool."""
+        cdef Block block
+        cdef fn_walk walk
+        cdef fn_body body
+        if head.problem is not None:
+            raise head.problem
+        block = take(self.pool, head.nbytes)
+        array = self.ndarray(head.shape, head.dtype, block, 0, None, head.order)
+        fn_walk_init_flat(&walk, block.block.data, head.nbytes)
+        fn_body_init(&body, &walk, 1)
+        self.fill(&body, timeout, patience)
+        return array
+
+    cdef int fill(self, fn_body *body, object timeout, Patience *patience) except -1:
+        """Receives the pending array's bytes; it is pending no more unless none came."""
+        try:
+            self.receive_body(body, timeout, patience)
+        finally:
+            if not self.link.assembly.open or self.link.receive_poisoned:
+                self.pending = None
+        return 0
+
+    cdef object next_array(self, object timeout):
+        cdef Patience patience
+        cdef Head head
+        patience.ready = False
+        self.begin_receive()
+        try:
+            head = self.wait_head(timeout, &patience)
+            return head, self.new_array(head, timeout, &patience)
+        finally:
+            self.end_receive()
+
+    def head(self, timeout):
+        """The Head of the next array, which stays the next."""
+        cdef Patience patience
+        patience.ready = False
+        self.begin_receive()
+        try:
+            return self.wait_head(timeout, &patience)
+        finally:
+            self.end_receive()
+
+    def receive(self, timeout):
+        """The next array and its Head, as a tuple (Head, array)."""
+        return self.next_array(timeout)
+
+    def receive_into(self, array, bint fortran, timeout):
+        """Fills a writable array, that head() said fits, with the next one's items."""
+        cdef Patience patience
+        cdef Pin p = pin(array, True)
+        cdef fn_walk walk
+        cdef fn_body body
+        patience.ready = False
+        self.begin_receive()
+        try:
+            if self.pending is None:
+                raise RuntimeError("receive_into without head()")
+            p.walk(&walk, fortran)
+            try:
+                check(fn_body_init(&body, &walk, 1))
+                if body.left != self.pending.nbytes:
+                    raise ValueError("the array to fill is not of the size that comes")
+                self.fill(&body, timeout, &patience)
+            finally:
+                fn_walk_fini(&walk)
+        finally:
+            self.end_receive()
+            p.release()
+
+    def skip(self, timeout):
+        """Receives and throws away whatever comes until the peer closes."""
+        cdef Patience patience
+        cdef int event
+        patience.ready = False
+        self.begin_receive()
+        try:
+            self.pending = None
+            if self.link.assembly.open:
+                fn_link_deliver(&self.link, NULL)
+            while not self.link.peer_closed:
+                event = self.next(timeout, &patience)
+                if event == FN1_EV_MESSAGE:
+                    fn_link_deliver(&self.link, NULL)
+        finally:
+            self.end_receive()
+
+
+cdef class Arrays:
+    """Iterates over a link's arrays until the peer closes.
+
+    make(head, array) gives what is yielded; None yields the array itself.
+    """
+
+    cdef ArrayLink link
+    cdef object timeout
+    cdef object make
+
+    def __init__(self, ArrayLink link not None, timeout=None, make=None):
+        self.link = link
+        self.timeout = timeout
+        self.make = make
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.link.pending is None and self.link.link.peer_closed:
+            raise StopIteration
+        try:
+            head, array = self.link.next_array(self.timeout)
+        except EOFError as error:
+            if isinstance(error, errors.Error):
+                raise
+            raise StopIteration from None
+        return array if self.make is None else self.make(head, array)

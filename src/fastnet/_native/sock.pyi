@@ -1,0 +1,15 @@
+from typing import TypedDict
+
+class Tuned(TypedDict):
+    congestion: str | None
+    congestion_default: str | None
+    send_buffer: int
+    receive_buffer: int
+    nodelay: bool
+    refused: list[str]
+
+def tune(
+    fd: int, congestion: bytes, send_buffer: int, receive_buffer: int, nodelay: bool
+) -> Tuned: ...
+def default_spin() -> float: ...
+def unacked(fd: int) -> int: ...

@@ -1,0 +1,3 @@
+def exception(
+    status: int, *, transferred: int | None = None, expected: int | None = None
+) -> Exception: ...

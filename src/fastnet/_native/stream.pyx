@@ -1,0 +1,82 @@
+"""Blocking transfers of one object's bytes on one descriptor (stream.h)."""
+
+from fastnet._native.core cimport (
+    FN_E_CHECK,
+    fn_stream,
+    fn_stream_init,
+    fn_stream_recv_exact,
+    fn_stream_send_all,
+    fn_time,
+    fn_tune_congestion,
+    fn_tune_spin,
+    fn_tuned,
+    fn_wait,
+    fn_walk,
+    fn_walk_fini,
+)
+from fastnet._native.pin cimport Pin, pin
+from fastnet._native.status import exception
+from fastnet._native.wait cimport wait_again, wait_init
+
+from libc.string cimport memset
+
+# Below this, the system calls that look at the path cost more than a better
+# congestion control could save.
+cdef enum:
+    TUNE_FROM = 256 * 1024  # bytes
+
+
+cdef void prepare(fn_stream *s, int fd, Py_ssize_t nbytes, const char *congestion, size_t chunk,
+                  double spin) noexcept nogil:
+    cdef fn_tuned now
+    fn_stream_init(s, fd)
+    s.chunk = chunk
+    s.spin = fn_tune_spin() if spin < 0 else <fn_time> (spin * 1e9)
+    if nbytes >= TUNE_FROM:
+        memset(&now, 0, sizeof(now))
+        fn_tune_congestion(fd, congestion, &now)
+
+
+cdef object move(int fd, object obj, bint sending, object timeout, bytes congestion, size_t chunk,
+                 double spin):
+    cdef fn_stream s
+    cdef fn_walk w
+    cdef fn_wait wait
+    cdef bint signals = False
+    cdef int st = 0
+    cdef Pin p = pin(obj, not sending)
+    cdef const char *name = congestion
+    wait_init(&wait, timeout, None, &signals)
+    p.walk(&w, False)
+    try:
+        with nogil:
+            prepare(&s, fd, w.total, name, chunk, spin)
+        while True:
+            with nogil:
+                if sending:
+                    st = fn_stream_send_all(&s, &w, &wait)
+                else:
+                    st = fn_stream_recv_exact(&s, &w, &wait)
+            if st != FN_E_CHECK:
+                break
+            wait_again(&wait, signals)
+        if st < 0:
+            raise exception(st, transferred=w.passed, expected=w.total)
+        return w.total
+    finally:
+        fn_walk_fini(&w)
+        p.release()
+
+
+def send(int fd, obj, timeout, bytes congestion, size_t chunk, double spin):
+    """Sends obj's bytes in C order; returns how many there were.
+
+    timeout in seconds or None; congestion b"auto", b"" or a name; chunk in
+    bytes; spin in seconds, negative for the default.
+    """
+    return move(fd, obj, True, timeout, congestion, chunk, spin)
+
+
+def receive(int fd, obj, timeout, bytes congestion, size_t chunk, double spin):
+    """Fills obj's memory in C order; returns its bytes.  Arguments as for send."""
+    return move(fd, obj, False, timeout, congestion, chunk, spin)

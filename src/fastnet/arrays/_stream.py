@@ -1,0 +1,484 @@
+"""A connection that carries arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnet import errors
+from fastnet._native import sock as _sock
+from fastnet._native.arraymsg import ArrayLink, Arrays, Head, encode_header
+from fastnet._native.memory import Pool
+from fastnet.arrays import _text
+from fastnet.arrays._dtypes import rebuild
+from fastnet.arrays._sources import Descriptions, source, target, wire_order
+from fastnet.arrays._tls import TlsTransport
+from fastnet.limits import Limits
+from fastnet.tuning import Tuning
+
+__all__ = ["ArrayInfo", "Item", "Stream"]
+
+_APPLICATION = b"arrays"
+_ENVELOPE_ROOM = 128 * 1024  # a dtype's description, shape and fixed parts
+_UNLIMITED = (1 << 63) - 1
+_ERR_PROTOCOL, _ERR_LIMIT, _ERR_APPLICATION = 1, 2, 5
+_FAILED_LINGER = 1.0  # seconds that a peer gets to read why a stream ends
+
+
+class Item(NamedTuple):
+    """An array with what was sent beside it."""
+
+    array: Any
+    name: str | None = None
+    meta: Any = None
+
+
+class ArrayInfo(NamedTuple):
+    """What comes next: enough to make a place for it.
+
+    shape in items; order "C" or "F"; nbytes of the items; dtype is a
+    `numpy.dtype`, or None for a type that only ``recv(out=tensor)`` can take.
+    """
+
+    name: str | None
+    dtype: Any
+    shape: tuple[int, ...]
+    order: str
+    nbytes: int
+    meta: Any
+
+
+def _resolve(
+    description: bytes, itemsize: int, name: bytes | None, meta: bytes | None
+) -> np.dtype[Any]:
+    _text.check_name(name)
+    _text.check_meta(meta)
+    return rebuild(description, itemsize)
+
+
+class Stream:
+    """One connection, made by `connect` or by a listener's `accept`.
+
+    One thread may send while another receives; a second sender, or a second
+    receiver, at the same time is a RuntimeError.  A timeout or Ctrl-C before
+    the first byte of an array leaves the stream as it was; inside an array it
+    makes that direction unusable, and later calls say so.
+
+    As a context manager it closes on the way out; when the block raises, the
+    peer is told that it failed instead of that it is complete.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        server: bool,
+        limits: Limits,
+        tuning: Tuning,
+        transport: TlsTransport | None = None,
+        on_close: Callable[[Stream], None] | None = None,
+    ) -> None:
+        self._socket = sock
+        self._limits = limits
+        self._on_close = on_close
+        self._closed = False
+        self._owner = os.getpid()
+        self._descriptions = Descriptions(64)
+        self._tuned = _sock.tune(
+            sock.fileno(),
+            tuning.congestion_bytes(),
+            tuning.send_buffer or 0,
+            tuning.receive_buffer or 0,
+            tuning.nodelay,
+        )
+        self._tuning = tuning
+        self._link = self._make_link(server, transport)
+
+    def _make_link(self, server: bool, transport: TlsTransport | None) -> ArrayLink:
+        limits, tuning = self._limits, self._tuning
+        array_bytes = _UNLIMITED if limits.array_bytes is None else limits.array_bytes
+        envelope = limits.meta_bytes + limits.name_bytes + _ENVELOPE_ROOM
+        link = ArrayLink(
+            self._socket,
+            server=server,
+            application=_APPLICATION,
+            fragment=tuning.fragment,
+            chunk=tuning.chunk,
+            ahead=tuning.read_ahead,
+            stage=tuning.coalesce + envelope,
+            spin=tuning.spin_seconds(),
+            max_envelope=envelope,
+            max_message=array_bytes,
+            stall=limits.stall_timeout,
+            transport=transport,
+        )
+        link.setup(
+            limits=(
+                array_bytes,
+                limits.meta_bytes,
+                limits.name_bytes,
+                limits.fields,
+                limits.dtype_depth,
+            ),
+            pool=Pool(tuning.pool_bytes, tuning.pool_idle, tuning.huge_pages),
+            ndarray=np.ndarray,
+            resolve=_resolve,
+            prepare=self._prepare_item,
+            coalesce=tuning.coalesce,
+        )
+        return link
+
+    # ------------------------------------------------------------------ sending
+
+    def _prepare(self, array: Any, name: str | None, meta: Any) -> tuple[bytes, Any, bool]:
+        view = source(array, self._descriptions)
+        order = wire_order(view.array)
+        header = encode_header(
+            order,
+            view.array.shape,
+            view.description,
+            _text.dump_name(name, self._limits),
+            _text.dump_meta(meta, self._limits),
+        )
+        return header, view.array, order == "F"
+
+    def _prepare_item(self, item: Any) -> tuple[bytes, Any, bool]:
+        if isinstance(item, tuple):
+            if isinstance(item, Item):
+                return self._prepare(*item)
+            if not 2 <= len(item) <= 3 or not isinstance(item[0], (str, type(None))):
+                raise TypeError("an item is an array, (name, array) or (name, array, meta)")
+            return self._prepare(item[1], item[0], item[2] if len(item) == 3 else None)
+        return self._prepare(item, None, None)
+
+    def send(
+        self, array: Any, *, name: str | None = None, meta: Any = None, timeout: float | None = None
+    ) -> int:
+        """Sends an array.
+
+        Parameters:
+            array: a NumPy array, a CPU tensor of torch, or anything with the
+                buffer protocol, the array interface or DLPack on the CPU.  It
+                is sent from where it lies, and may be changed when the call
+                returns.
+            name: text for the receiver, at most `Limits.name_bytes`.
+            meta: what JSON can hold, at most `Limits.meta_bytes` as JSON.
+            timeout: seconds for the whole call; None waits for ever.
+
+        Returns:
+            The bytes of the array.
+
+        Raises:
+            TypeError: the object has no array, or one of a dtype that cannot
+                be sent (objects, StringDType, masked arrays).
+            ValueError: the name or meta is too long.
+            TransferTimeout: the time was up.
+            LimitError: the array is larger than the receiver accepts.
+            ProtocolError: the receiver ended the connection, with its reason.
+            RuntimeError: another thread is sending.
+            OSError: the connection failed.
+        """
+        header, view, fortran = self._prepare(array, name, meta)
+        self._hear_refusal()
+        with self._explaining():
+            self._link.send(header, view, fortran, timeout)
+        return int(view.nbytes)
+
+    def send_items(
+        self, items: Mapping[str, Any] | Iterable[Any], *, timeout: float | None = None
+    ) -> int:
+        """Sends many arrays, small ones several at a time.
+
+        Parameters:
+            items: a mapping of names to arrays; or an iterable of arrays,
+                `Item`, ``(name, array)`` or ``(name, array, meta)``.  Arrays
+                of a container (anything with a length) are gathered; those of
+                a generator go out one by one, since it may be slow to give
+                the next.
+            timeout: seconds for the whole call; None waits for ever.
+
+        Returns:
+            How many were sent.
+
+        Raises:
+            As `send` does.
+        """
+        hold = hasattr(items, "__len__") and not hasattr(items, "__next__")
+        sequence: Iterable[Any] = items.items() if isinstance(items, Mapping) else items
+        self._hear_refusal()
+        with self._explaining():
+            return self._link.send_many(sequence, hold, timeout)
+
+    def _hear_refusal(self) -> None:
+        """Looks, until the peer has introduced itself, whether it refuses instead."""
+        link = self._link
+        if not link.peer_known and not link.receiving_now and not self._closed:
+            link.poll_preface()
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """A failed send in the peer's words, where it left any."""
+        self._check_open()
+        try:
+            yield
+        except (ConnectionError, BrokenPipeError) as error:
+            reason = self._link.last_words()
+            if reason is not None:
+                raise reason from error
+            raise
+
+    # ---------------------------------------------------------------- receiving
+
+    def _refuse(self, error: errors.ProtocolError) -> None:
+        """Tells a peer that broke the protocol what was wrong."""
+        if not self._link.receive_poisoned:
+            return
+        code = _ERR_LIMIT if isinstance(error, errors.LimitError) else _ERR_PROTOCOL
+        with contextlib.suppress(OSError, errors.Error):
+            self._link.send_error(code, str(error), 0.2)
+
+    def recv(self, out: Any = None, *, timeout: float | None = None) -> Any:
+        """Receives the next array.
+
+        Parameters:
+            out: a writable array, tensor or buffer of exactly the shape and
+                dtype that comes, in any layout; it is filled and returned.
+                Without it, the result is a new NumPy array: writable, aligned
+                to 64 bytes, in the sender's order.
+            timeout: seconds for the whole call; None waits for ever.
+
+        Raises:
+            EOFError: the peer has closed the stream.
+            ValueError: `out` does not fit or is read-only.  The array is not
+                lost: the next call receives it.
+            TypeError: without `out`, a dtype that this machine does not have;
+                the array is not lost either.
+            IncompleteTransfer: the connection ended without the peer's close.
+            TransferTimeout: the time was up.
+            ProtocolError, LimitError: the peer sent what must not be accepted.
+            RuntimeError: another thread is receiving.
+        """
+        return self.recv_item(out, timeout=timeout).array
+
+    def recv_item(self, out: Any = None, *, timeout: float | None = None) -> Item:
+        """Receives the next array with its name and meta; otherwise like `recv`."""
+        self._check_open()
+        try:
+            if out is None:
+                return _item(*self._link.receive(timeout))
+            return self._receive_into(out, timeout)
+        except errors.ProtocolError as error:
+            self._refuse(error)
+            raise
+
+    def _receive_into(self, out: Any, timeout: float | None) -> Item:
+        started = time.monotonic()
+        head = self._link.head(timeout)
+        view = target(out)
+        _check_fit(head, view.array, view.description)
+        if timeout is not None:
+            timeout = max(0.0, timeout - (time.monotonic() - started))
+        self._link.receive_into(view.array, head.order == "F", timeout)
+        return _item(head, out)
+
+    def peek(self, *, timeout: float | None = None) -> ArrayInfo:
+        """Says what the next array is, and leaves it the next.
+
+        Raises:
+            As `recv` does.
+        """
+        self._check_open()
+        try:
+            head = self._link.head(timeout)
+        except errors.ProtocolError as error:
+            self._refuse(error)
+            raise
+        name, meta = _text.check_name(head.name), _text.load_meta(head.meta)
+        return ArrayInfo(name, head.dtype, head.shape, head.order, head.nbytes, meta)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The arrays that come, until the peer closes."""
+        return self._iterate(Arrays(self._link))
+
+    def items(self, *, timeout: float | None = None) -> Iterator[Item]:
+        """The arrays that come, each with name and meta, until the peer closes.
+
+        timeout: seconds for each array; None waits for ever.
+        """
+        return self._iterate(Arrays(self._link, timeout, _item))
+
+    def _iterate(self, arrays: Arrays) -> Iterator[Any]:
+        self._check_open()
+        try:
+            yield from arrays
+        except errors.ProtocolError as error:
+            self._refuse(error)
+            raise
+
+    # -------------------------------------------------------------------- state
+
+    def stats(self) -> dict[str, Any]:
+        """Bytes and messages so far, and what the transport chose.
+
+        The counters are live: another thread may ask during a transfer.
+        """
+        transport: dict[str, Any] = dict(self._tuned)
+        transport.update(
+            chunk=self._tuning.chunk,
+            fragment=self._tuning.fragment,
+            spin_us=round(self._link.spin * 1e6),
+            tls=self._link.has_transport,
+        )
+        return {**self._link.counters(), "transport": transport}
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 when closed."""
+        return self._socket.fileno()
+
+    @property
+    def local_address(self) -> Any:
+        """The socket's own name, as `socket.getsockname` gives it."""
+        return self._socket.getsockname()
+
+    @property
+    def peer_address(self) -> Any:
+        """The peer's name, as `socket.getpeername` gives it."""
+        return self._socket.getpeername()
+
+    @property
+    def closed(self) -> bool:
+        """Whether this end has closed the stream."""
+        return self._closed
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("the stream is closed")
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<fastnet.arrays.Stream closed>"
+        try:
+            peer = self._socket.getpeername()
+        except OSError:
+            peer = "a peer that is gone"
+        return f"<fastnet.arrays.Stream to {peer!r}>"
+
+    # ------------------------------------------------------------------ closing
+
+    def close(self, timeout: float | None = None) -> None:
+        """Says that no more will come, waits until the peer has taken all, and closes.
+
+        What arrives meanwhile is thrown away.  After `timeout` seconds (by
+        default `Limits.close_timeout`) it waits no longer; the system goes on
+        delivering what was sent.
+
+        Raises:
+            ProtocolError: the peer refused what was sent, or is no array
+                stream at all.
+            IncompleteTransfer: the peer went away without taking leave, so it
+                may not have received everything.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if os.getpid() != self._owner:
+            self._drop()  # the connection is the parent's; only this copy goes
+            return
+        try:
+            self._take_leave(self._limits.close_timeout if timeout is None else timeout)
+        finally:
+            self._drop()
+
+    def _take_leave(self, timeout: float | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if self._link.send_poisoned:
+            return
+        try:
+            self._link.send_close(timeout)
+            if not self._link.has_transport:
+                self._socket.shutdown(socket.SHUT_WR)
+            if self._link.peer_closed or self._link.receive_poisoned:
+                return
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._link.skip(left)
+        except TimeoutError:
+            pass
+        except errors.IncompleteTransfer:
+            if self._link.counters()["messages_sent"]:
+                raise
+        except ConnectionError:
+            reason = self._link.last_words()
+            if reason is not None:
+                raise reason from None
+            if self._link.counters()["messages_sent"]:
+                raise
+
+    def abort(self, reason: str | None = None) -> None:
+        """Ends the stream at once: the peer learns that it is not complete.
+
+        reason: words for the peer, where they can still be sent.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if os.getpid() == self._owner and reason is not None:
+            with contextlib.suppress(OSError, errors.Error, RuntimeError):
+                if self._link.send_error(_ERR_APPLICATION, reason, 0.2):
+                    self._linger()
+        self._drop()
+
+    def _cut(self) -> None:
+        """Ends the connection under a thread that is in a call on it."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _linger(self) -> None:
+        """Reads on for a moment: unread bytes would turn the close into a reset,
+        which could overtake the words just sent."""
+        self._socket.shutdown(socket.SHUT_WR)
+        deadline = time.monotonic() + _FAILED_LINGER
+        self._socket.setblocking(False)
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([self._socket], [], [], left)[0]:
+                return
+            if not socket.socket.recv(self._socket, 1 << 16):
+                return
+
+    def _drop(self) -> None:
+        self._socket.close()
+        if self._on_close is not None:
+            self._on_close(self)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort(f"its program raised {type(error).__name__}")
+
+
+def _item(head: Head, array: Any) -> Item:
+    return Item(array, _text.check_name(head.name), _text.load_meta(head.meta))
+
+
+def _check_fit(head: Head, array: Any, description: bytes) -> None:
+    if array.shape != head.shape:
+        raise ValueError(f"out has shape {array.shape}, the array that comes {head.shape}")
+    if description != head.description:
+        coming = head.dtype if head.dtype is not None else head.problem
+        raise ValueError(f"out has dtype {array.dtype}, the array that comes {coming}")

@@ -1,0 +1,207 @@
+"""The command line: every subcommand's arguments, and the module that runs it."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentParser
+from typing import Any
+
+from fastnet.cli._report import Failure
+
+DESCRIPTION = "NumPy arrays between processes and machines at the speed of the wire."
+EXAMPLES = """\
+examples:
+  fastnet demo                                    see it work, and how fast
+  fastnet recv --out received                     receive into a folder, on this machine only
+  fastnet send a.npy b.npz 127.0.0.1:9000         send files to it
+  fastnet recv --bind 0.0.0.0:9000 --insecure     let other machines send as well
+  fastnet bench arrays --sizes 1M,64M             measure
+"""
+RECV = """\
+Listens, and writes each array that arrives as NAME.npy into DIR: first under a temporary name
+(.NAME.npy.XXXXXXXX.part), then renamed, so that a file is either whole or not there. A file that
+has the name already is replaced. The members of an archive x.npz arrive as x/MEMBER.npy; arrays
+without a name are counted: array-1.npy and so on. A name that could lead out of DIR, or a dtype
+that .npy files cannot hold, is refused with one line: that sender is sent away, the others are
+served on. A full disk ends it.
+"""
+SEND = """\
+Sends the arrays in .npy and .npz files. A .npy file is mapped into memory, not read; the members
+of a .npz file are read, and sent, one after another. Ends well when `fastnet recv` has stored
+all of it; a program of one's own at the other end is only known to have been sent it.
+"""
+DEMO = """\
+Moves the arrays that matplotlib comes with (or those in FILES), then 256 MiB of float64, between
+two processes, compares every byte, and measures this beside the plain socket loop and
+multiprocessing.connection. Takes less than 15 seconds and 1 GiB of memory.
+"""
+BENCH = """\
+Measures arrays between two processes: the plain socket loop, multiprocessing.connection and
+fastnet in turn, medians of several rounds, bytes compared first. Across machines, run it with
+--serve on the one and with --connect on the other; the ports PORT and PORT+1 must be open.
+"""
+
+PORT = 9000
+BENCH_PORT = 9010
+SIZES = "1K,4K,16K,64K,256K,1M,4M,16M,64M,256M,1G"
+SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def count(text: str) -> int:
+    """A number of things: at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time: more than 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return number
+
+
+def nbytes(text: str) -> int:
+    """A size such as ``64K``, ``16M`` or ``1G`` (KiB, MiB, GiB): a multiple of 8 bytes."""
+    digits = text.upper().removesuffix("IB").removesuffix("B")
+    suffix = digits[-1:] if digits[-1:] in SUFFIXES else ""
+    digits = digits.removesuffix(suffix)
+    number = int(digits) * SUFFIXES[suffix] if digits.isdecimal() else 0
+    if number < 8 or number % 8 or number > 1 << 30:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a multiple of 8 from 8 to 1G")
+    return number
+
+
+def sizes(text: str) -> list[int]:
+    """Sizes with commas between."""
+    return [nbytes(part) for part in text.split(",")]
+
+
+class Parser(ArgumentParser):
+    """An ArgumentParser whose complaint is one line, like every other of this command."""
+
+    def error(self, message: str) -> Any:
+        raise Failure(f"{message} (try {self.prog} --help)", 2)
+
+
+class Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
+    def __call__(self, parser: ArgumentParser, *args: object, **kwargs: object) -> None:
+        import fastnet
+
+        print(f"fastnet {fastnet.__version__}")
+        parser.exit()
+
+
+def build() -> ArgumentParser:
+    """The parser of the whole command."""
+    parser = Parser(
+        prog="fastnet",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _recv(commands)
+    _send(commands)
+    _demo(commands)
+    bench = commands.add_parser("bench", help="measure", allow_abbrev=False)
+    _bench_arrays(bench.add_subparsers(metavar="WHAT", required=True))
+    return parser
+
+
+def _command(commands: Any, name: str, module: str, brief: str, text: str) -> ArgumentParser:
+    parser: ArgumentParser = commands.add_parser(
+        name, help=brief, description=text, allow_abbrev=False
+    )
+    parser.set_defaults(module=f"fastnet.cli.{module}")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line on stdout")
+    return parser
+
+
+def _recv(commands: Any) -> None:
+    parser = _command(commands, "recv", "_recv", "receive arrays, write them as files", RECV)
+    parser.add_argument(
+        "--bind",
+        metavar="HOST:PORT",
+        default=f"127.0.0.1:{PORT}",
+        help="where to listen (default %(default)s; port 0: any that is free)",
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder to write into; without it: count only")
+    parser.add_argument("--count", metavar="N", type=count, help="end after N arrays")
+    parser.add_argument(
+        "--timeout", metavar="S", type=seconds, help="end when nothing has arrived for S seconds"
+    )
+    parser.add_argument(
+        "--sync", action="store_true", help="a file is on the disk before it gets its name (slower)"
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="allow listening where other machines can connect: anyone can then write into DIR",
+    )
+
+
+def _send(commands: Any) -> None:
+    parser = _command(commands, "send", "_send", "send .npy and .npz files", SEND)
+    parser.add_argument("files", metavar="FILE", nargs="+", help=".npy or .npz")
+    parser.add_argument("address", metavar="HOST:PORT", help="where `fastnet recv` listens")
+    parser.add_argument(
+        "--timeout", metavar="S", type=seconds, help="give up when nothing moves for S seconds"
+    )
+    parser.add_argument(
+        "--retry-for",
+        metavar="S",
+        type=seconds,
+        default=0.0,
+        help="go on trying to connect for S seconds while nobody listens",
+    )
+
+
+def _demo(commands: Any) -> None:
+    parser = _command(commands, "demo", "_demo", "see it work, and how fast", DEMO)
+    parser.add_argument("files", metavar="FILES", nargs="*", help="your own .npy files")
+    parser.add_argument(
+        "--size",
+        metavar="SIZE",
+        type=nbytes,
+        default=256 << 20,
+        help="how much float64 instead of 256M; at most 1G",
+    )
+
+
+def _bench_arrays(commands: Any) -> None:
+    parser = _command(commands, "arrays", "_bench", "arrays of float64", BENCH)
+    parser.add_argument(
+        "--sizes",
+        metavar="SIZES",
+        type=sizes,
+        default=SIZES,
+        help="bytes per array, such as 64K,16M (default %(default)s)",
+    )
+    parser.add_argument(
+        "--rounds", metavar="N", type=count, default=5, help="rounds per size (default %(default)s)"
+    )
+    ends = parser.add_mutually_exclusive_group()
+    ends.add_argument(
+        "--serve",
+        metavar="HOST:PORT",
+        nargs="?",
+        const=f"127.0.0.1:{BENCH_PORT}",
+        help="be the receiving end for other machines' --connect (default %(const)s)",
+    )
+    ends.add_argument("--connect", metavar="HOST:PORT", help="measure against a --serve there")
+    parser.add_argument(
+        "--insecure", action="store_true", help="allow --serve where other machines can connect"
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="with --serve: end after the first measurement"
+    )
+    parser.add_argument("--cpu", metavar="N", type=int, help="run on this CPU only")

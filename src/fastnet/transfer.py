@@ -1,0 +1,240 @@
+"""The raw bytes of an array over any stream socket (recipe 11.13).
+
+`send_from` and `recv_into` move exactly the bytes of an array, with nothing
+around them: both ends must know what comes.  `fastnet.arrays` tells them.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from fastnet._native import stream as _stream
+from fastnet.errors import IncompleteTransfer, TransferTimeout
+from fastnet.tuning import Tuning
+
+__all__ = ["recv_into", "send_from"]
+
+
+class _SocketsOwn:
+    """The default timeout: whatever the socket has."""
+
+    def __repr__(self) -> str:
+        return "<the socket's own>"
+
+
+SOCKETS_OWN = _SocketsOwn()
+_DEFAULT = Tuning()
+
+# A socket class that changes one of these does more than hand bytes to the
+# system (TLS, recording, throttling): it is used through its methods.
+_SENDING = ("send", "sendall")
+_RECEIVING = ("recv", "recv_into")
+
+
+def _is_plain(sock: Any, methods: tuple[str, ...]) -> bool:
+    if not isinstance(sock, socket.socket):
+        return False
+    kind = type(sock)
+    if any(getattr(kind, name) is not getattr(socket.socket, name) for name in methods):
+        return False
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"an array needs a stream socket, not {sock!r}")
+    return True
+
+
+def _timeout_of(peer: Any, timeout: Any) -> float | None:
+    if timeout is SOCKETS_OWN:
+        get = getattr(peer, "gettimeout", None)
+        timeout = get() if get is not None else None
+        return timeout or None  # non-blocking (0.0) waits as long as it takes
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout!r}")
+    return None if timeout is None else float(timeout)
+
+
+def _spin(tuning: Tuning) -> float:
+    return -1.0 if isinstance(tuning.spin, str) else float(tuning.spin)
+
+
+def send_from(
+    arr: Any, dest: Any, *, timeout: Any = SOCKETS_OWN, tuning: Tuning | None = None
+) -> int:
+    """Sends the bytes of an array.
+
+    The bytes are those of ``arr.tobytes()``: the items in C order, whatever
+    the array's own layout; strided and Fortran arrays are not copied as a
+    whole.
+
+    Parameters:
+        arr: a NumPy array, or any object with the buffer protocol, the array
+            interface or DLPack on the CPU.
+        dest: a connected stream socket in any blocking mode, an
+            `ssl.SSLSocket`, or any object with ``sendall``.
+        timeout: seconds for the whole call; None waits for ever.  By default
+            the socket's own timeout; a non-blocking socket is waited for.
+        tuning: how the bytes are moved.
+
+    Returns:
+        The bytes sent.
+
+    Raises:
+        TransferTimeout: in time, only `.transferred` bytes were sent.
+        OSError: the connection failed; for plain sockets the exception has a
+            `transferred` attribute.
+        TypeError: the object has no bytes to send.
+    """
+    from fastnet.arrays._sources import bytes_of
+
+    tuning = tuning or _DEFAULT
+    limit = _timeout_of(dest, timeout)
+    array = bytes_of(arr)
+    if _is_plain(dest, _SENDING):
+        return _stream.send(
+            dest.fileno(), array, limit, tuning.congestion_bytes(), tuning.chunk, _spin(tuning)
+        )
+    return _send_by_method(array, dest, limit, tuning.chunk)
+
+
+def recv_into(
+    arr: Any, source: Any, *, timeout: Any = SOCKETS_OWN, tuning: Tuning | None = None
+) -> int:
+    """Fills an array with bytes from a connection: the counterpart of `send_from`.
+
+    Parameters:
+        arr: a writable array as for `send_from`; filled in C order of its
+            items, whatever its layout.
+        source: a connected stream socket in any blocking mode, an
+            `ssl.SSLSocket`, or any object with ``recv_into``.
+        timeout: seconds for the whole call, as for `send_from`.
+        tuning: how the bytes are moved.
+
+    Returns:
+        The bytes received, always all of the array's.
+
+    Raises:
+        ValueError: the array is read-only.
+        IncompleteTransfer: the peer ended the connection after
+            `.transferred` of `.expected` bytes.
+        TransferTimeout: the time was up, with the same attributes.
+        OSError: the connection failed.
+    """
+    from fastnet.arrays._sources import room_of
+
+    tuning = tuning or _DEFAULT
+    limit = _timeout_of(source, timeout)
+    array = room_of(arr)
+    if _is_plain(source, _RECEIVING):
+        return _stream.receive(
+            source.fileno(), array, limit, tuning.congestion_bytes(), tuning.chunk, _spin(tuning)
+        )
+    return _recv_by_method(array, source, limit, tuning.chunk)
+
+
+# ------------------------------------------------- through the object's own methods
+
+
+class _Countdown:
+    """One timeout shared by many calls, set on an object that has settimeout."""
+
+    def __init__(self, peer: Any, limit: float | None) -> None:
+        self._set = getattr(peer, "settimeout", None)
+        get = getattr(peer, "gettimeout", None)
+        self._before = get() if get is not None else None
+        self._deadline = None if limit is None else time.monotonic() + limit
+
+    def arm(self) -> None:
+        """Gives the next call what is left; TimeoutError when nothing is."""
+        if self._deadline is None:
+            if self._set is not None and self._before is not None:
+                self._set(None)
+            return
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if self._set is not None:
+            self._set(left)
+
+    def restore(self) -> None:
+        if self._set is not None:
+            self._set(self._before)
+
+
+def _blocks(array: Any, size: int) -> Any:
+    """An array's bytes in C order, in flat pieces of about `size` bytes."""
+    if array.flags.c_contiguous:
+        view = memoryview(array.reshape(-1).view("V1") if array.size else b"").cast("B")
+        for start in range(0, len(view), size):
+            yield view[start : start + size]
+        return
+    import numpy as np
+
+    step = max(1, size // max(1, array.itemsize))
+    for start in range(0, array.size, step):
+        piece = np.asarray(array.flat[start : start + step])
+        yield memoryview(piece.view("V1")).cast("B")
+
+
+def _send_by_method(array: Any, dest: Any, limit: float | None, size: int) -> int:
+    total, sent = array.nbytes, 0
+    countdown = _Countdown(dest, limit)
+    try:
+        for block in _blocks(array, size):
+            countdown.arm()
+            dest.sendall(block)
+            sent += len(block)
+    except TimeoutError as error:
+        raise TransferTimeout(
+            f"the deadline passed after {sent} of {total} bytes", sent, total
+        ) from error
+    finally:
+        countdown.restore()
+    return sent
+
+
+def _fill(view: memoryview, source: Any, countdown: _Countdown, before: int, total: int) -> None:
+    got = 0
+    try:
+        while got < len(view):
+            countdown.arm()
+            n = source.recv_into(view[got:])
+            if not n:
+                raise IncompleteTransfer(
+                    f"the peer ended the connection after {before + got} of {total} bytes",
+                    before + got,
+                    total,
+                )
+            got += n
+    except TimeoutError as error:
+        raise TransferTimeout(
+            f"the deadline passed after {before + got} of {total} bytes", before + got, total
+        ) from error
+
+
+def _recv_by_method(array: Any, source: Any, limit: float | None, size: int) -> int:
+    total, got = array.nbytes, 0
+    countdown = _Countdown(source, limit)
+    try:
+        if array.flags.c_contiguous:
+            for block in _blocks(array, size):
+                _fill(block, source, countdown, got, total)
+                got += len(block)
+            return got
+        scratch = bytearray(max(array.itemsize, size - size % max(1, array.itemsize)))
+        step = len(scratch) // max(1, array.itemsize)
+        for start in range(0, array.size, step):
+            count = min(step, array.size - start)
+            view = memoryview(scratch)[: count * array.itemsize]
+            _fill(view, source, countdown, got, total)
+            _scatter(array, start, count, view)
+            got += len(view)
+    finally:
+        countdown.restore()
+    return got
+
+
+def _scatter(array: Any, start: int, count: int, view: memoryview) -> None:
+    import numpy as np
+
+    array.flat[start : start + count] = np.frombuffer(view, dtype=array.dtype, count=count)
