@@ -60,7 +60,7 @@ class StreamPool(StreamRole):
     """Received into memory of the pool; the array is dropped before the next is asked for."""
 
     def prepare(self) -> None:
-        self.array = make_array(self.size if self.side == "client" else 8, self.sliced())
+        self.array = make_array(self.size if self.side == "client" else 8, self.layout())
 
     def receive(self) -> Any:
         return self.stream.recv()

@@ -46,7 +46,7 @@ class Role:
 
     def prepare(self) -> None:
         """Imports what is needed and makes the array; the memory row counts from here on."""
-        self.array = make_array(self.size, self.sliced())
+        self.array = make_array(self.size, self.layout())
 
     def listen(self) -> str:
         """Starts to listen (server) and returns one word that tells the client where."""
@@ -77,21 +77,29 @@ class Role:
 
     # -- helpers ---------------------------------------------------------------------------
 
-    def sliced(self) -> bool:
-        """Whether this end's array is one half of every row of a wider one."""
-        return self.side in self.params.get("sliced", "").split("+")
+    def layout(self) -> str:
+        """How this end's array lies in memory (see `make_array`)."""
+        sliced = self.params.get("sliced", "")
+        if not sliced:
+            return "flat"
+        return "sliced" if self.side in sliced.split("+") else "rows"
 
 
-def make_array(size: int, sliced: bool = False) -> np.ndarray[Any, Any]:
-    """Float64 array of ``size`` bytes, pages touched; ``sliced``: half of every row, 64 KiB."""
-    if not sliced:
+def make_array(size: int, layout: str = "flat") -> np.ndarray[Any, Any]:
+    """Float64 array of ``size`` bytes, pages touched.
+
+    layout: "flat"; "rows", a matrix with rows of 64 KiB; or "sliced", the same matrix as the
+    left half of every row of a wider one.
+    """
+    half = 8192
+    if layout == "flat":
         array = np.empty(size // 8)
         array.fill(1.0)
         return array
-    half = 8192
-    wide = np.empty((size // 8 // half, 2 * half))
-    wide.fill(1.0)
-    return wide[:, :half]
+    columns = 2 * half if layout == "sliced" else half
+    matrix = np.empty((size // 8 // half, columns))
+    matrix.fill(1.0)
+    return matrix[:, :half]
 
 
 def blocks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:

@@ -244,14 +244,16 @@ static void fill_random(unsigned char *bytes, size_t length) {
     }
 }
 
+/* The memory that NumPy would give an array of this size: malloc's (so 16 bytes behind a page
+ * boundary), advised as huge pages from 4 MiB on. */
 static unsigned char *make_array(size_t size) {
-    const size_t huge = (size_t)2 << 20;
-    size_t whole = (size + huge - 1) & ~(huge - 1);
-    unsigned char *array = aligned_alloc(huge, whole ? whole : huge);
+    unsigned char *array = malloc(size ? size : 1);
     if (array == NULL)
         die("memory");
-    if (size >= 2 * huge)
-        (void)madvise(array, whole, MADV_HUGEPAGE);
+    if (size >= (size_t)4 << 20) {
+        size_t page = 4096, skip = page - (size_t)(uintptr_t)array % page;
+        (void)madvise(array + skip, size - skip, MADV_HUGEPAGE);
+    }
     memset(array, 1, size);
     return array;
 }

@@ -15,8 +15,17 @@ struct slot {
     fn_time since;
 };
 
+/* Small arrays come in swarms of one size: a stack of blocks of that size saves
+ * the allocator's work on each. */
+struct small {
+    size_t capacity;
+    size_t count;
+    void *data[FN_POOL_SMALL];
+};
+
 struct fn_pool {
     pthread_mutex_t lock;
+    struct small small;
     size_t cap;
     fn_time idle;
     bool huge_pages;
@@ -143,12 +152,35 @@ static void let_go(struct fn_pool *pool)
     free(pool);
 }
 
+static void *pop_small(struct small *s, size_t capacity)
+{
+    return s->count && s->capacity == capacity ? s->data[--s->count] : NULL;
+}
+
+static void empty_small(struct small *s)
+{
+    while (s->count)
+        free(s->data[--s->count]);
+}
+
+/* True when the stack took the block; it changes its size when it is empty. */
+static bool push_small(struct small *s, void *data, size_t capacity)
+{
+    if (s->count == 0)
+        s->capacity = capacity;
+    if (s->capacity != capacity || s->count == FN_POOL_SMALL)
+        return false;
+    s->data[s->count++] = data;
+    return true;
+}
+
 void fn_pool_release(struct fn_pool *pool)
 {
     if (!pool)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->cap = 0; /* blocks still in use go back to the system */
+    empty_small(&pool->small);
     while (pool->slots)
         free_slot(pool, 0);
     let_go(pool);
@@ -181,6 +213,11 @@ int fn_pool_take(struct fn_pool *pool, size_t size, struct fn_block *block)
     if (capacity >= FN_POOL_MIN) {
         found = reuse(pool, capacity, block);
         trim(pool, fn_now());
+    } else {
+        block->data = pop_small(&pool->small, capacity);
+        block->capacity = capacity;
+        found = block->data != NULL;
+        pool->reused += found;
     }
     pool->fresh += !found;
     pool->holders++;
@@ -229,9 +266,11 @@ void fn_pool_give(struct fn_block *block)
         return;
     block->pool = NULL;
     if (block->capacity < FN_POOL_MIN) {
-        free(block->data);
         pthread_mutex_lock(&pool->lock);
+        bool kept = pool->cap && push_small(&pool->small, block->data, block->capacity);
         let_go(pool);
+        if (!kept)
+            free(block->data);
         return;
     }
     advise_reclaimable(pool, block);

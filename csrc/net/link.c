@@ -54,10 +54,13 @@ void fn_link_fini(struct fn_link *l)
     fn1_tx_fini(&l->tx);
 }
 
+int fn_link_check_owner(const struct fn_link *l)
+{
+    return getpid() == l->owner ? FN_OK : FN_E_FORKED;
+}
+
 int fn_link_may_send(const struct fn_link *l)
 {
-    if (getpid() != l->owner)
-        return FN_E_FORKED;
     if (l->closed)
         return FN_E_CLOSED;
     return l->send_poisoned ? FN_E_POISONED : FN_OK;
@@ -65,8 +68,6 @@ int fn_link_may_send(const struct fn_link *l)
 
 int fn_link_may_receive(const struct fn_link *l)
 {
-    if (getpid() != l->owner)
-        return FN_E_FORKED;
     return l->receive_poisoned ? FN_E_POISONED : FN_OK;
 }
 
@@ -110,7 +111,9 @@ int fn_link_close(struct fn_link *l)
 
 int fn_link_out(struct fn_link *l, struct iovec *iov, int max)
 {
-    return fn1_tx_pending(&l->tx) ? fn1_tx_out(&l->tx, iov, max, l->stream.chunk) : 0;
+    if (!fn1_tx_pending(&l->tx))
+        return 0;
+    return fn1_tx_out(&l->tx, iov, max, fn_stream_chunk(&l->stream, l->tx.body_total));
 }
 
 void fn_link_sent(struct fn_link *l, size_t n)
@@ -121,6 +124,9 @@ void fn_link_sent(struct fn_link *l, size_t n)
 int fn_link_flush(struct fn_link *l, const struct fn_wait *wait)
 {
     struct iovec iov[FN_IOV];
+    int st = fn_link_check_owner(l);
+    if (st < 0)
+        return st;
     for (;;) {
         int n = fn_link_out(l, iov, FN_IOV);
         if (n <= 0)
@@ -269,6 +275,9 @@ void fn_link_got(struct fn_link *l, size_t n)
 int fn_link_next(struct fn_link *l, const struct fn_wait *wait)
 {
     struct iovec iov[FN_IOV];
+    int st = fn_link_check_owner(l);
+    if (st < 0)
+        return st;
     for (;;) {
         int event = fn_link_step(l);
         if (event != FN_E_MORE)

@@ -23,6 +23,11 @@ void fn_stream_init(struct fn_stream *s, int fd)
     atomic_init(&s->bytes_in, 0);
 }
 
+size_t fn_stream_chunk(const struct fn_stream *s, uint64_t total)
+{
+    return total <= FN_SMALL ? s->chunk / 2 : s->chunk;
+}
+
 struct fn_wait fn_wait_forever(void)
 {
     return (struct fn_wait){.deadline = FN_NEVER, .check_at = FN_NEVER, .stall = FN_NEVER};
@@ -115,8 +120,9 @@ int64_t fn_stream_send(struct fn_stream *s, struct iovec *iov, int n, const stru
 int fn_stream_send_all(struct fn_stream *s, struct fn_walk *w, const struct fn_wait *wait)
 {
     struct iovec iov[FN_IOV];
+    size_t chunk = fn_stream_chunk(s, w->total);
     while (fn_walk_left(w)) {
-        int n = fn_walk_out(w, iov, FN_IOV, s->chunk);
+        int n = fn_walk_out(w, iov, FN_IOV, chunk);
         if (n < 0)
             return n;
         int64_t sent = fn_stream_send(s, iov, n, wait);
@@ -204,8 +210,9 @@ int64_t fn_stream_recv(struct fn_stream *s, struct iovec *iov, int n, const stru
 int fn_stream_recv_exact(struct fn_stream *s, struct fn_walk *w, const struct fn_wait *wait)
 {
     struct iovec iov[FN_IOV];
+    size_t chunk = fn_stream_chunk(s, w->total);
     while (fn_walk_left(w)) {
-        int n = fn_walk_in(w, iov, FN_IOV, s->chunk);
+        int n = fn_walk_in(w, iov, FN_IOV, chunk);
         if (n < 0)
             return n;
         int64_t got = fn_stream_recv(s, iov, n, wait);

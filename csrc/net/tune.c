@@ -3,8 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,14 +68,6 @@ void fn_tune_apply(int fd, const struct fn_tuning *t, struct fn_tuned *now)
 
 #ifdef __linux__
 
-static int allowed_cpus(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) < 0)
-        return (int)sysconf(_SC_NPROCESSORS_ONLN);
-    return CPU_COUNT(&set);
-}
-
 /* cgroup v2: "max 100000" or "quota period", both in microseconds. */
 static bool quota_below_two(void)
 {
@@ -94,11 +85,6 @@ static bool quota_below_two(void)
 
 #else
 
-static int allowed_cpus(void)
-{
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static bool quota_below_two(void)
 {
     return false;
@@ -106,7 +92,15 @@ static bool quota_below_two(void)
 
 #endif
 
+/* Neither the machine nor the container changes under a running process, so
+ * the answer is found once; threads that race find the same one. */
 fn_time fn_tune_spin(void)
 {
-    return allowed_cpus() < 2 || quota_below_two() ? 0 : FN_SPIN;
+    static _Atomic int known; /* 0 not yet, 1 no, 2 yes */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!answer) {
+        answer = sysconf(_SC_NPROCESSORS_ONLN) < 2 || quota_below_two() ? 1 : 2;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2 ? FN_SPIN : 0;
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fastnet._native import stream as _stream
@@ -26,6 +27,7 @@ class _SocketsOwn:
 
 SOCKETS_OWN = _SocketsOwn()
 _DEFAULT = Tuning()
+_CENTURY = 3.2e9  # seconds
 
 # A socket class that changes one of these does more than hand bytes to the
 # system (TLS, recording, throttling): it is used through its methods.
@@ -142,7 +144,10 @@ class _Countdown:
         self._set = getattr(peer, "settimeout", None)
         get = getattr(peer, "gettimeout", None)
         self._before = get() if get is not None else None
-        self._deadline = None if limit is None else time.monotonic() + limit
+        if limit is None or limit > _CENTURY:  # settimeout refuses what no clock can hold
+            self._deadline: float | None = None
+        else:
+            self._deadline = time.monotonic() + limit
 
     def arm(self) -> None:
         """Gives the next call what is left; TimeoutError when nothing is."""
@@ -176,14 +181,38 @@ def _blocks(array: Any, size: int) -> Any:
         yield memoryview(piece.view("V1")).cast("B")
 
 
+def _method(peer: Any, name: str) -> Any:
+    method = getattr(peer, name, None)
+    if method is None:
+        raise TypeError(f"{type(peer).__name__} has no {name}: an array needs a stream socket")
+    return method
+
+
+def _sender(dest: Any) -> Callable[[memoryview], int]:
+    """What sends a block, or a part of it, and says how many bytes went."""
+    import ssl
+
+    if isinstance(dest, ssl.SSLSocket) and type(dest).sendall is ssl.SSLSocket.sendall:
+        return dest.send  # sendall would not say how far it came
+    sendall = _method(dest, "sendall")
+
+    def send(block: memoryview) -> int:
+        sendall(block)
+        return len(block)
+
+    return send
+
+
 def _send_by_method(array: Any, dest: Any, limit: float | None, size: int) -> int:
     total, sent = array.nbytes, 0
-    countdown = _Countdown(dest, limit)
+    send, countdown = _sender(dest), _Countdown(dest, limit)
     try:
         for block in _blocks(array, size):
-            countdown.arm()
-            dest.sendall(block)
-            sent += len(block)
+            while len(block):
+                countdown.arm()
+                n = send(block)
+                sent += n
+                block = block[n:]
     except TimeoutError as error:
         raise TransferTimeout(
             f"the deadline passed after {sent} of {total} bytes", sent, total
@@ -194,11 +223,11 @@ def _send_by_method(array: Any, dest: Any, limit: float | None, size: int) -> in
 
 
 def _fill(view: memoryview, source: Any, countdown: _Countdown, before: int, total: int) -> None:
-    got = 0
+    receive, got = _method(source, "recv_into"), 0
     try:
         while got < len(view):
             countdown.arm()
-            n = source.recv_into(view[got:])
+            n = receive(view[got:])
             if not n:
                 raise IncompleteTransfer(
                     f"the peer ended the connection after {before + got} of {total} bytes",

@@ -74,7 +74,11 @@ struct fn_link {
 int fn_link_init(struct fn_link *l, int fd, const struct fn_link_options *options);
 void fn_link_fini(struct fn_link *l);
 
-/* FN_OK, FN_E_POISONED, FN_E_CLOSED or FN_E_FORKED. */
+/* FN_OK, or FN_E_FORKED in a process that did not open the link.  The calls
+ * that do I/O check it themselves. */
+int fn_link_check_owner(const struct fn_link *l);
+
+/* FN_OK, FN_E_POISONED or FN_E_CLOSED. */
 int fn_link_may_send(const struct fn_link *l);
 int fn_link_may_receive(const struct fn_link *l);
 

@@ -12,8 +12,8 @@
  *   - Blocks of at least FN_POOL_HUGE bytes are aligned to, and advised as,
  *     huge pages.
  *
- * Every block is aligned to FN_POOL_ALIGN.  Blocks below FN_POOL_MIN bytes are
- * the allocator's and are not kept.
+ * Every block is aligned to FN_POOL_ALIGN.  Of blocks below FN_POOL_MIN bytes,
+ * which are the allocator's, a few of one size are kept.
  *
  * Any thread may call; the pool lives until its owner and every block have let
  * go of it.
@@ -31,7 +31,8 @@ enum {
     FN_POOL_ALIGN = 64,
     FN_POOL_MIN = 128 * 1024,
     FN_POOL_HUGE = 2 * 1024 * 1024,
-    FN_POOL_SLOTS = 32
+    FN_POOL_SLOTS = 32,
+    FN_POOL_SMALL = 64 /* small blocks kept, all of one size */
 };
 
 struct fn_pool;

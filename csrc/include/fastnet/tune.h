@@ -13,8 +13,8 @@
  *                and costs 40 ms when it meets a delayed acknowledgement.
  *   spin         a blocked thread takes 50 us to wake; a receiver that looks
  *                again for a while first keeps up with a sender that is just
- *                as fast (7.5 -> 8.2 GB/s).  Off where there is one CPU to
- *                run on, since then it keeps the sender from running.
+ *                as fast (7.5 -> 8.2 GB/s).  Off where there is one CPU, since
+ *                then it keeps the sender from running.
  *
  * A refusal by the system is never an error: it is recorded in `refused`.
  */
@@ -62,8 +62,10 @@ void fn_tune_apply(int fd, const struct fn_tuning *t, struct fn_tuned *now);
  * replaced where it caps the path, nothing else touched. */
 void fn_tune_congestion(int fd, const char *wanted, struct fn_tuned *now);
 
-/* How long a receiver may spin: FN_SPIN, or 0 where this process may run on
- * fewer than two CPUs, by affinity or by cgroup quota. */
+/* How long a receiver may spin: 150 us, or 0 where there is one CPU, or the
+ * cgroup's quota is below two.  A process that is merely confined to one CPU
+ * does spin, for its peer mostly has another; where both share one, spins do
+ * not pay, and stream.h stops them. */
 fn_time fn_tune_spin(void);
 
 #endif

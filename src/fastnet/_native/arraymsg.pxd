@@ -41,4 +41,3 @@ cdef class ArrayLink(Link):
     cdef Head decode(self)
     cdef object new_array(self, Head head, object timeout, Patience *patience)
     cdef int fill(self, fn_body *body, object timeout, Patience *patience) except -1
-    cdef object next_array(self, object timeout)

@@ -43,8 +43,9 @@ class Arrays:
     def __init__(
         self,
         link: ArrayLink,
-        timeout: float | None = None,
-        make: Callable[[Head, Any], Any] | None = None,
+        timeout: float | None,
+        make: Callable[[Head, Any], Any] | None,
+        on_error: Callable[[Any], object],
     ) -> None: ...
     def __iter__(self) -> Iterator[Any]: ...
     def __next__(self) -> Any: ...

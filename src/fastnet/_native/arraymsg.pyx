@@ -282,7 +282,10 @@ cdef class ArrayLink(Link):
         if head.problem is not None:
             raise head.problem
         block = take(self.pool, head.nbytes)
-        array = self.ndarray(head.shape, head.dtype, block, 0, None, head.order)
+        if head.order == "C":
+            array = self.ndarray(head.shape, head.dtype, block)
+        else:
+            array = self.ndarray(head.shape, head.dtype, block, 0, None, "F")
         fn_walk_init_flat(&walk, block.block.data, head.nbytes)
         fn_body_init(&body, &walk, 1)
         self.fill(&body, timeout, patience)
@@ -297,17 +300,6 @@ cdef class ArrayLink(Link):
                 self.pending = None
         return 0
 
-    cdef object next_array(self, object timeout):
-        cdef Patience patience
-        cdef Head head
-        patience.ready = False
-        self.begin_receive()
-        try:
-            head = self.wait_head(timeout, &patience)
-            return head, self.new_array(head, timeout, &patience)
-        finally:
-            self.end_receive()
-
     def head(self, timeout):
         """The Head of the next array, which stays the next."""
         cdef Patience patience
@@ -320,7 +312,15 @@ cdef class ArrayLink(Link):
 
     def receive(self, timeout):
         """The next array and its Head, as a tuple (Head, array)."""
-        return self.next_array(timeout)
+        cdef Patience patience
+        cdef Head head
+        patience.ready = False
+        self.begin_receive()
+        try:
+            head = self.wait_head(timeout, &patience)
+            return head, self.new_array(head, timeout, &patience)
+        finally:
+            self.end_receive()
 
     def receive_into(self, array, bint fortran, timeout):
         """Fills a writable array, that head() said fits, with the next one's items."""
@@ -366,28 +366,43 @@ cdef class ArrayLink(Link):
 cdef class Arrays:
     """Iterates over a link's arrays until the peer closes.
 
-    make(head, array) gives what is yielded; None yields the array itself.
+    make(head, array) gives what is yielded, None the array itself; a peer that
+    breaks the protocol is reported to on_error(exception) before it is raised.
     """
 
     cdef ArrayLink link
     cdef object timeout
     cdef object make
+    cdef object on_error
 
-    def __init__(self, ArrayLink link not None, timeout=None, make=None):
+    def __init__(self, ArrayLink link not None, timeout, make, on_error):
         self.link = link
         self.timeout = timeout
         self.make = make
+        self.on_error = on_error
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        if self.link.pending is None and self.link.link.peer_closed:
+        cdef Patience patience
+        cdef Head head
+        cdef ArrayLink link = self.link
+        if link.pending is None and link.link.peer_closed:
             raise StopIteration
+        patience.ready = False
+        link.begin_receive()
         try:
-            head, array = self.link.next_array(self.timeout)
+            head = link.wait_head(self.timeout, &patience)
+            array = link.new_array(head, self.timeout, &patience)
+        except errors.ProtocolError as error:
+            link.end_receive()
+            self.on_error(error)
+            raise
         except EOFError as error:
             if isinstance(error, errors.Error):
                 raise
             raise StopIteration from None
+        finally:
+            link.end_receive()
         return array if self.make is None else self.make(head, array)

@@ -248,6 +248,7 @@ cdef extern from "fastnet/link.h" nogil:
 
     int fn_link_init(fn_link *link, int fd, const fn_link_options *options) noexcept
     void fn_link_fini(fn_link *link) noexcept
+    int fn_link_check_owner(const fn_link *link) noexcept
     int fn_link_may_send(const fn_link *link) noexcept
     int fn_link_may_receive(const fn_link *link) noexcept
     int fn_link_message(fn_link *link, uint16_t kind, const uint64_t *sizes, uint16_t segments,

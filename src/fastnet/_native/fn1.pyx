@@ -33,7 +33,6 @@ from fastnet._native.core cimport (
     FN_CLASS_SYSTEM,
     FN_E_CHECK,
     FN_E_EOF,
-    FN_E_FORKED,
     FN_E_MORE,
     FN_E_STALL,
     FN_E_TIMEOUT,
@@ -46,6 +45,7 @@ from fastnet._native.core cimport (
     fn1_tx_pending,
     fn1_tx_staged,
     fn_link_at_boundary,
+    fn_link_check_owner,
     fn_link_close,
     fn_link_deliver,
     fn_link_fini,
@@ -147,7 +147,7 @@ cdef class Link:
         self.sending = False
 
     cdef int refuse(self, int st, str failure) except -1:
-        if failure is not None and st != FN_E_FORKED:
+        if failure is not None:
             raise errors.Error(f"this stream cannot be used any more: {failure}")
         raise exception(st)
 
@@ -196,6 +196,7 @@ cdef class Link:
     cdef int flush_transport(self, object timeout, Patience *patience) except -1:
         cdef iovec iov[FN_IOV]
         cdef int n, i
+        check(fn_link_check_owner(&self.link))
         be_patient(patience, timeout, self.stall)
         while True:
             n = <int> check(fn_link_out(&self.link, iov, FN_IOV))
@@ -325,6 +326,7 @@ cdef class Link:
     cdef int wait_transport(self, object timeout, Patience *patience) except? -1:
         cdef iovec iov[FN_IOV]
         cdef size_t n
+        check(fn_link_check_owner(&self.link))
         be_patient(patience, timeout, self.stall)
         check(fn_link_want(&self.link, iov, FN_IOV))
         view = PyMemoryView_FromMemory(<char *> iov[0].iov_base, iov[0].iov_len, PyBUF_WRITE)

@@ -121,21 +121,23 @@ def _as_ndarray(obj: Any, writing: bool) -> Any:
     )
 
 
+def _view(obj: Any, known: Descriptions | None, writing: bool) -> View:
+    if type(obj) is not np.ndarray:
+        view = _torch_view(obj, writing)
+        if view is not None:
+            return view
+        obj = _as_ndarray(obj, writing)
+    return View(obj, describe(obj.dtype) if known is None else known.of(obj.dtype))
+
+
 def source(obj: Any, known: Descriptions | None = None) -> View:
     """What to send of an object; TypeError says what cannot be sent, and why."""
-    view = _torch_view(obj, writing=False)
-    if view is not None:
-        return view
-    array = _as_ndarray(obj, writing=False)
-    return View(array, describe(array.dtype) if known is None else known.of(array.dtype))
+    return _view(obj, known, writing=False)
 
 
-def target(obj: Any) -> View:
+def target(obj: Any, known: Descriptions | None = None) -> View:
     """Where to receive; ValueError for memory that cannot be written."""
-    view = _torch_view(obj, writing=True)
-    if view is None:
-        array = _as_ndarray(obj, writing=True)
-        view = View(array, describe(array.dtype))
+    view = _view(obj, known, writing=True)
     if not view.array.flags.writeable:
         raise ValueError("the array to receive into is read-only")
     if _overlaps_itself(view.array):
@@ -145,7 +147,7 @@ def target(obj: Any) -> View:
 
 def _overlaps_itself(array: Any) -> bool:
     shared = (n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True))
-    return array.size > 0 and any(shared)
+    return array.nbytes > 0 and any(shared)
 
 
 def bytes_of(obj: Any) -> Any:

@@ -282,7 +282,7 @@ class Stream:
     def _receive_into(self, out: Any, timeout: float | None) -> Item:
         started = time.monotonic()
         head = self._link.head(timeout)
-        view = target(out)
+        view = target(out, self._descriptions)
         _check_fit(head, view.array, view.description)
         if timeout is not None:
             timeout = max(0.0, timeout - (time.monotonic() - started))
@@ -306,22 +306,16 @@ class Stream:
 
     def __iter__(self) -> Iterator[Any]:
         """The arrays that come, until the peer closes."""
-        return self._iterate(Arrays(self._link))
+        self._check_open()
+        return Arrays(self._link, None, None, self._refuse)
 
     def items(self, *, timeout: float | None = None) -> Iterator[Item]:
         """The arrays that come, each with name and meta, until the peer closes.
 
         timeout: seconds for each array; None waits for ever.
         """
-        return self._iterate(Arrays(self._link, timeout, _item))
-
-    def _iterate(self, arrays: Arrays) -> Iterator[Any]:
         self._check_open()
-        try:
-            yield from arrays
-        except errors.ProtocolError as error:
-            self._refuse(error)
-            raise
+        return Arrays(self._link, timeout, _item, self._refuse)
 
     # -------------------------------------------------------------------- state
 
@@ -404,7 +398,8 @@ class Stream:
         try:
             self._link.send_close(timeout)
             if not self._link.has_transport:
-                self._socket.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(OSError):  # gone already: what it said is still here
+                    self._socket.shutdown(socket.SHUT_WR)
             if self._link.peer_closed or self._link.receive_poisoned:
                 return
             left = None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -76,7 +76,7 @@ class Control:
             fields = json.loads(line)
         except (ValueError, RecursionError):
             fields = None
-        if not isinstance(fields, dict):
+        if not isinstance(fields, dict) or not fields:
             raise Broken("a control line that is not a JSON object")
         return fields
 

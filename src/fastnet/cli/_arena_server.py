@@ -61,14 +61,15 @@ class Door:
             sock, _ = self._listener.accept()
         except OSError:  # it is gone again, or there is no descriptor left for it
             return
-        if len(self._pending) >= PENDING:
-            sock.close()
-            return
+        if len(self._pending) >= PENDING:  # the oldest goes: who means it speaks at once
+            self._drop(next(iter(self._pending)))
         sock.setblocking(False)
         self._pending[sock] = (bytearray(), time.monotonic() + HELLO)
         self._selector.register(sock, selectors.EVENT_READ)
 
     def _read(self, sock: Any, wanted: bytes) -> socket.socket | None:
+        if sock not in self._pending:  # dropped since it became readable
+            return None
         got = self._pending[sock][0]
         try:
             more = sock.recv(len(wanted) - len(got))
@@ -157,7 +158,7 @@ class Session:
             work(line)
 
     def _open(self, line: dict[str, Any]) -> None:
-        role = line.get("role")
+        role = str(line.get("role"))
         if role in _arena.PLAIN and role not in self.links:
             self.links[role] = self._plain(role)
         elif role == _arena.STREAM and role not in self.links:
@@ -195,7 +196,7 @@ class Session:
         raise Broken("no stream of arrays")
 
     def _run(self, line: dict[str, Any]) -> None:
-        link = self.links.get(line.get("role", ""))
+        link = self.links.get(str(line.get("role")))
         nbytes, count, check = line.get("nbytes"), line.get("count"), line.get("check")
         if (
             link is None
@@ -316,4 +317,4 @@ class Server:
 
 
 def _cannot_listen(where: Any, error: OSError) -> Failure:
-    return Failure(f"cannot listen on {_address.show(where)}: {_report.reason(error)}")
+    return Failure(f"cannot listen on {_address.show(where)}: {_report.system(error)}")

@@ -12,7 +12,7 @@ from typing import Any
 from fastnet.cli import _arena, _report
 from fastnet.cli._arena_client import Client, beside, medians
 from fastnet.cli._report import Failure
-from fastnet.cli._sources import collect
+from fastnet.cli._sources import Source, collect
 
 PIECE = 64 << 20  # bytes of one of the arrays that the 256 MiB are sent as: bounds the memory
 LARGEST = 128 << 20  # bytes of one of the user's arrays
@@ -49,15 +49,20 @@ def samples() -> Iterator[tuple[str, Any]]:
             _report.note(f"matplotlib's {name} cannot be read: {_report.reason(error)}")
 
 
-def own(paths: list[str]) -> Iterator[tuple[str, Any]]:
-    """The user's arrays. Raises Failure for one that is too large for a demonstration."""
-    for source in collect(paths, read=True):
+def own(sources: list[Source]) -> Iterator[tuple[str, Any]]:
+    """The user's arrays."""
+    for source in sources:
         with source.opened() as array:
-            if array.nbytes > LARGEST:
-                raise Failure(
-                    f"{source.label} is larger than {LARGEST >> 20} MiB: that is for fastnet send"
-                )
             yield source.name, array
+
+
+def small(sources: list[Source]) -> list[Source]:
+    """The same sources. Raises Failure when an array is too large for a demonstration."""
+    for source in sources:
+        if source.nbytes > LARGEST:
+            most = f"{LARGEST >> 20} MiB"
+            raise Failure(f"{source.label} is larger than {most}: that is for fastnet send")
+    return sources
 
 
 class Show:
@@ -139,7 +144,7 @@ def _round(client: Client, size: int, show: Show) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs ``fastnet demo``."""
     show = Show(args.json)
-    arrays = own(args.files) if args.files else samples()
+    arrays = own(small(collect(args.files, read=True))) if args.files else samples()
     with beside() as client:
         show.title(client)
         for name, array in arrays:

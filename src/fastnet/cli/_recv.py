@@ -18,7 +18,7 @@ from fastnet.cli._store import Folder, Refused
 
 THREADS = 8  # senders served at a time; others wait in the listener's queue
 TICK = 0.1  # seconds between two looks at what the threads have done
-FAREWELL = 5.0  # seconds that the last streams have to close in
+FAREWELL = 2.0  # seconds that the last streams have to close in
 
 
 class Tally:
@@ -288,7 +288,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             listener = stack.enter_context(arrays.listen(where))
         except OSError as error:
-            why = _report.reason(error)
+            why = _report.system(error)
             raise Failure(f"cannot listen on {_address.show(where)}: {why}") from None
         meter = stack.enter_context(_meter.meter(args.json))
         _announce(listener.address, args)

@@ -114,6 +114,13 @@ def reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def system(error: Exception) -> str:
+    """What the system says about an error, without an address that the line has already."""
+    if isinstance(error, OSError) and error.errno and error.errno > 0:  # below 0: name look-ups
+        return os.strerror(error.errno)
+    return reason(error)
+
+
 def explain(error: Exception) -> int | None:
     """Prints the line for an expected failure and returns the exit status, else returns None.
 

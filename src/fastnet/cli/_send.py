@@ -119,5 +119,5 @@ def _connect(address: Any, args: argparse.Namespace) -> Any:
             address, timeout=args.timeout, retry_for=args.retry_for, limits=limits
         )
     except (OSError, fastnet.Error) as error:
-        why = _report.reason(error)
+        why = _report.system(error)
         raise Failure(f"cannot connect to {_address.show(address)}: {why}") from None

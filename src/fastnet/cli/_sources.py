@@ -8,7 +8,9 @@ buffer of its own are read instead.
 
 from __future__ import annotations
 
+import lzma
 import os
+import tokenize
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -30,13 +32,17 @@ DAMAGE = (
     EOFError,
     RuntimeError,  # an encrypted member; NotImplementedError: an unknown compression
     SyntaxError,
+    tokenize.TokenError,
+    lzma.LZMAError,
     zipfile.BadZipFile,
     zlib.error,
 )
 
 
 class Source(ABC):
-    """One array to come: ``name`` as it is sent, ``label`` for messages."""
+    """One array to come: ``name`` as it is sent, ``label`` for messages, ``nbytes`` about."""
+
+    nbytes: int
 
     def __init__(self, name: str, label: str) -> None:
         try:
@@ -58,7 +64,7 @@ class NpyFile(Source):
         super().__init__(os.path.basename(path).removesuffix(".npy"), path)
         self.path = path
         self._read = read
-        self._map()
+        self.nbytes = self._map().nbytes
 
     def _map(self) -> Any:
         from numpy.lib import format as npy
@@ -96,11 +102,12 @@ class NpyFile(Source):
 class NpzMember(Source):
     """An array in a ``.npz`` file: its bytes are inflated straight into the one array."""
 
-    def __init__(self, path: str, member: str) -> None:
+    def __init__(self, path: str, member: str, nbytes: int) -> None:
         stem = os.path.basename(path).removesuffix(".npz")
         super().__init__(f"{stem}/{member.removesuffix('.npy')}", f"{path}, {member}")
         self._path = path
         self._member = member
+        self.nbytes = nbytes
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
@@ -172,8 +179,8 @@ def _of(path: str, read: bool) -> list[Source]:
 
 def _members(path: str) -> Iterator[Source]:
     with _reading(path), zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    for name in names:
-        if not name.endswith(".npy"):
-            raise Failure(f"{path} holds {name!r}, which is not an array")
-        yield NpzMember(path, name)
+        members = archive.infolist()
+    for member in members:
+        if not member.filename.endswith(".npy"):
+            raise Failure(f"{path} holds {member.filename!r}, which is not an array")
+        yield NpzMember(path, member.filename, member.file_size)
