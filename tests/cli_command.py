@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -138,6 +139,13 @@ def half_sent(address: tuple[str, int], array: Any, name: str | None = None) -> 
     with socket.create_connection(address) as sock:
         sock.sendall(data[: len(data) - array.nbytes // 2])
         yield sock
+
+
+def reset(address: tuple[str, int], data: bytes) -> None:
+    """A peer that says something and resets the connection at once."""
+    with socket.create_connection(address) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.sendall(data)
 
 
 def is_root() -> bool:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 import fastnet
-from fastnet.arrays import _dtypes
+from fastnet._array import dtypes as _dtypes
 
 
 def there_and_back(value, pair):

@@ -134,6 +134,20 @@ def test_output_that_nobody_reads() -> None:
         assert process.stderr.read() == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_output_that_cannot_be_written() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "recv", "--bind", "127.0.0.1:0", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    assert one_line(done) == "fastnet: cannot write the output: No space left on device"
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [

@@ -24,8 +24,10 @@ from cli_command import (
     LIMIT,
     half_sent,
     is_root,
+    on_the_wire,
     one_line,
     receiver,
+    reset,
     run,
     unfinished,
     wait_for,
@@ -151,6 +153,18 @@ class TestReceiver:
                 send(recv.address, FEW, "a")
             assert recv.end() == (0, "")
         assert np.array_equal(np.load(out / "a.npy"), FEW)
+
+    def test_resets_do_not_stop_it(self, out: Path) -> None:
+        data = on_the_wire(FEW, "a")
+        with receiver("--out", out) as recv:
+            for length in (0, 20, 32, 100, 1000, len(data)):
+                for _ in range(5):
+                    reset(recv.address, data[:length])
+            send(recv.address, FEW, "good")
+            while recv.event().get("name") != "good":
+                pass
+            assert recv.stop()[0] == 130
+        assert unfinished(out) == []
 
     def test_count_is_not_reached_in_time(self, out: Path) -> None:
         with receiver("--out", out, "--count", 2, "--timeout", "0.4") as recv:

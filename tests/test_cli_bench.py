@@ -8,14 +8,16 @@ import os
 import pickle
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cli_command import LIMIT, Running, one_line, run
+from cli_command import COMMAND, LIMIT, Running, one_line, reset, run
 from fastnet.cli import _arena
 from fastnet.cli._arena import Broken
 from fastnet.cli._arena_client import Client
@@ -71,6 +73,20 @@ class TestDemo:
         assert done.stderr.count("\n") == 1
         assert "pip install matplotlib" in done.stderr
         assert "plain socket loop" in done.stdout
+
+    def test_stopped(self) -> None:
+        with subprocess.Popen(
+            [*COMMAND, "demo"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()  # the other process runs
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            _, errors = process.communicate(timeout=LIMIT)
+        assert (process.returncode, errors) == (130, "")
 
     def test_bad_file(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", np.zeros(500))
@@ -170,6 +186,14 @@ class TestServe:
             client = Client(server.address)
             client.close()
         assert server.event()["error"] is None
+
+    def test_resets_do_not_stop_it(self, server: Running) -> None:
+        for data in (b"", b"fn", _arena.header(_arena.CONTROL)):
+            for _ in range(10):
+                reset(server.address, data)
+        client = Client(server.address)
+        client.close()
+        assert server.stop()[0] == 130
 
     def test_many_silent_connections(self, server: Running) -> None:
         silent = [socket.create_connection(server.address) for _ in range(50)]
@@ -283,15 +307,15 @@ def test_measurement_of_ones_own_needs_the_key(monkeypatch: pytest.MonkeyPatch) 
 
 def test_other_bytes_than_were_sent_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     with Running("bench", "arrays", "--serve", "127.0.0.1:0") as server:
-        client = Client(server.address)
-        views = client.fill(800, 3)
-        client.run("stream", views, check=True)
-        monkeypatch.setattr(hashlib, "sha256", hashlib.blake2s)
-        with pytest.raises(Failure, match="other bytes arrived than were sent"):
+        with closing(Client(server.address)) as client:
+            views = client.fill(800, 3)
             client.run("stream", views, check=True)
-        with pytest.raises(Failure, match="another sha256 arrived than was sent"):
             client.compare(views[0], "a")
-        client.close()
+            monkeypatch.setattr(hashlib, "sha256", hashlib.blake2s)
+            with pytest.raises(Failure, match="other bytes arrived than were sent"):
+                client.run("stream", views, check=True)
+            with pytest.raises(Failure, match="another sha256 arrived than was sent"):
+                client.compare(views[0], "a")
 
 
 def test_arrays_of_a_run_are_spread_over_a_block() -> None:

@@ -41,8 +41,9 @@ static void test_preface_round_trip(void)
 {
     uint8_t out[FN1_PREFACE_MAX];
     size_t len = sample_preface(out);
-    assert(len == FN1_PREFACE_SIZE + 14 && memcmp(out, "\x93"
-                                                       "FN1\1\3S\1",
+    assert(len == FN1_PREFACE_SIZE + 14 && memcmp(out,
+                                                  "\x93"
+                                                  "FN1\1\3S\1",
                                                   8) == 0);
     struct fn1_preface p;
     assert(fn1_preface_decode(out, len, &p) == (int64_t)len);
@@ -81,14 +82,22 @@ static void test_malformed_prefaces(void)
         size_t at;
         uint8_t value;
         int status;
-    } rows[] = {
-        {4, 0, FN_E_FN1_VERSION},   {4, 4, FN_E_FN1_VERSION},      {5, 0, FN_E_FN1_VERSION},
-        {6, 'X', FN_E_FN1_ROLE},    {6, 0, FN_E_FN1_ROLE},         {7, 2, FN_E_FN1_FLAGS},
-        {7, 0xFF, FN_E_FN1_FLAGS},  {9, 4, FN_E_FN1_PREFACE_SIZE}, {9, 0xFF, FN_E_FN1_PREFACE_SIZE},
-        {10, 1, FN_E_FN1_RESERVED}, {11, 0x80, FN_E_FN1_RESERVED}, {15, 0, FN_E_FN1_LENGTH},
-        {8, 13, FN_E_FN1_EXTENSION}, /* cuts the last extension */
-        {8, 5, FN_E_FN1_EXTENSION},  /* and its head */
-        {34, 11, FN_E_FN1_EXTENSION}, {35, 0xFF, FN_E_FN1_EXTENSION}};
+    } rows[] = {{4, 0, FN_E_FN1_VERSION},
+                {4, 4, FN_E_FN1_VERSION},
+                {5, 0, FN_E_FN1_VERSION},
+                {6, 'X', FN_E_FN1_ROLE},
+                {6, 0, FN_E_FN1_ROLE},
+                {7, 2, FN_E_FN1_FLAGS},
+                {7, 0xFF, FN_E_FN1_FLAGS},
+                {9, 4, FN_E_FN1_PREFACE_SIZE},
+                {9, 0xFF, FN_E_FN1_PREFACE_SIZE},
+                {10, 1, FN_E_FN1_RESERVED},
+                {11, 0x80, FN_E_FN1_RESERVED},
+                {15, 0, FN_E_FN1_LENGTH},
+                {8, 13, FN_E_FN1_EXTENSION}, /* cuts the last extension */
+                {8, 5, FN_E_FN1_EXTENSION},  /* and its head */
+                {34, 11, FN_E_FN1_EXTENSION},
+                {35, 0xFF, FN_E_FN1_EXTENSION}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint8_t out[FN1_PREFACE_MAX];
         struct fn1_preface p;
@@ -170,7 +179,9 @@ static void test_head_round_trip(void)
         struct fn1_head h = {.type = types[i],
                              .flags = types[i] == FN1_MESSAGE || types[i] >= 128 ? FN1_INLINE : 0,
                              .stream = 0x01020304,
-                             .length = !fixed ? 0x05060708 : types[i] == FN1_ERROR ? 9 : 0,
+                             .length = !fixed                  ? 0x05060708
+                                       : types[i] == FN1_ERROR ? 9
+                                                               : 0,
                              .message = 0xA1A2A3A4,
                              .offset = 0x1112131415161718};
         uint8_t out[FN1_HEAD_SIZE];
@@ -237,7 +248,7 @@ static void test_envelope_round_trip(void)
         uint8_t out[4096];
         uint64_t sizes[16], body = 0;
         for (size_t i = 0; i < segments; i++)
-            body += sizes[i] = i * i * 1000003;
+            body += sizes[i] = i * i * 100003;
         size_t len = fn1_envelope_encode(out, FN1_KIND_RPC, 5, sizes, segments);
         assert(len == FN1_ENVELOPE_SIZE + 8u * segments);
         memcpy(out + len, "hello", 5);

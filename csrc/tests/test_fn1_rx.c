@@ -4,7 +4,7 @@
 
 static const struct fn1_limits limits = {
     .fragment = 1 << 20, .envelope = 300, .segments = 8, .message = 10000};
-static const size_t aheads[] = {0, 1, 24, 100, 65536};
+static const size_t aheads[] = {0, 1, 100, 65536};
 
 static struct wire w;
 static struct feed_trace trace;
@@ -64,7 +64,8 @@ static void test_trailing_bytes_change_nothing_before_them(void)
     everything();
     struct feed how = {.limits = limits, .ahead = 100};
     static struct feed_trace first;
-    feed_every_way(&how, w.bytes, w.len, &first);
+    feed_every_way(&how, w.bytes, w.len, &trace);
+    first = trace;
     wire_pattern(&w, 40, 9); /* a head that cannot be one */
     feed_every_way(&how, w.bytes, w.len, &trace);
     assert(trace.end < 0 && trace.end != FN_E_MORE && trace.events == first.events);
@@ -112,8 +113,7 @@ static void test_largest_preface_and_envelope(void)
     uint8_t ext[FN1_EXT_MAX], value[FN1_EXT_MAX] = {1};
     struct fn1_preface p = wire_default_preface(FN1_SERVER);
     p.extensions.data = ext;
-    p.extensions.len =
-        (size_t)fn1_ext_append(ext, 0, 9, (struct fn1_view){value, FN1_EXT_MAX - 4});
+    p.extensions.len = (size_t)fn1_ext_append(ext, 0, 9, (struct fn1_view){value, FN1_EXT_MAX - 4});
     w.len = 0;
     wire_preface(&w, &p);
     assert(w.len == FN1_PREFACE_MAX);
@@ -130,10 +130,14 @@ static void test_lengths_that_lie(void)
         uint32_t length;
         uint8_t flags;
         int status;
-    } rows[] = {{34, 0, FN_E_FN1_LENGTH},          {33, FN1_INLINE, FN_E_FN1_LENGTH},
-                {35, FN1_INLINE, FN_E_FN1_LENGTH}, {23, 0, FN_E_FN1_TRUNCATED},
-                {8, 0, FN_E_FN1_TRUNCATED},        {23, FN1_INLINE, FN_E_FN1_TRUNCATED},
-                {7, 0, FN_E_FN1_LENGTH},           {1 << 20, 0, FN_E_FN1_LENGTH},
+    } rows[] = {{34, 0, FN_E_FN1_LENGTH},
+                {33, FN1_INLINE, FN_E_FN1_LENGTH},
+                {35, FN1_INLINE, FN_E_FN1_LENGTH},
+                {23, 0, FN_E_FN1_TRUNCATED},
+                {8, 0, FN_E_FN1_TRUNCATED},
+                {23, FN1_INLINE, FN_E_FN1_TRUNCATED},
+                {7, 0, FN_E_FN1_LENGTH},
+                {1 << 20, 0, FN_E_FN1_LENGTH},
                 {(1 << 20) + 1, 0, FN_E_FN1_FRAGMENT}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         wire_begin(&w);

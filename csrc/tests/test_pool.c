@@ -67,11 +67,34 @@ static void test_a_block_serves_again(void)
     fn_pool_release(pool);
 }
 
-static void test_small_blocks_are_not_kept(void)
+/* Of small blocks a few are kept, all of one size. */
+static void test_small_blocks(void)
 {
+    enum { BLOCKS = FN_POOL_SMALL + 3 };
     struct fn_pool *pool = fn_pool_new(64 * MIB, FN_SECOND, false);
-    struct fn_block block = take(pool, FN_POOL_MIN - 64);
-    fn_pool_give(&block);
+    struct fn_block blocks[BLOCKS];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            blocks[i] = take(pool, 1000);
+            memset(blocks[i].data, i, 1000);
+        }
+        for (int i = 0; i < BLOCKS; i++)
+            fn_pool_give(&blocks[i]);
+    }
+    assert(fn_pool_stats(pool).reused == FN_POOL_SMALL);
+    assert(fn_pool_stats(pool).fresh == 2 * BLOCKS - FN_POOL_SMALL);
+    assert(fn_pool_stats(pool).free_bytes == 0);
+    struct fn_block other = take(pool, 2000);
+    fn_pool_give(&other); /* of another size than those that are kept */
+    other = take(pool, 2000);
+    assert(fn_pool_stats(pool).reused == FN_POOL_SMALL);
+    fn_pool_give(&other);
+    fn_pool_release(pool);
+    pool = fn_pool_new(0, FN_SECOND, false); /* keeps nothing at all */
+    for (int i = 0; i < 2; i++) {
+        other = take(pool, i ? MIB : 100);
+        fn_pool_give(&other);
+    }
     assert(fn_pool_stats(pool).free_bytes == 0);
     fn_pool_release(pool);
 }
@@ -222,7 +245,7 @@ int main(void)
 {
     test_every_size_can_be_written();
     test_a_block_serves_again();
-    test_small_blocks_are_not_kept();
+    test_small_blocks();
     test_cap();
     test_slots();
     test_trim();

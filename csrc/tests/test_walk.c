@@ -217,8 +217,8 @@ static void test_repeated_dimensions_can_be_sent(void)
 
 static void test_random_layouts(void)
 {
-    static const size_t sizes[] = {1, 2, 3, 4, 8, 12, 16, 24, 100, FN_WALK_PACK - 1,
-                                   FN_WALK_PACK, 1500};
+    static const size_t sizes[] = {1,   2, 3, 4, 8, 12, 16, 24, 100, FN_WALK_PACK - 1, FN_WALK_PACK,
+                                   1500};
     uint64_t random = 13;
     for (int round = 0; round < 400; round++) {
         struct layout a = {.itemsize = sizes[random_below(&random, 12)],

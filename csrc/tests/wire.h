@@ -25,11 +25,8 @@ static inline void wire_put(struct wire *w, const void *bytes, size_t n)
 
 static inline struct fn1_preface wire_default_preface(uint8_t role)
 {
-    return (struct fn1_preface){.vmin = 1,
-                                .vmax = 1,
-                                .role = role,
-                                .fragment = FN1_FRAGMENT_MIN,
-                                .message = UINT64_MAX};
+    return (struct fn1_preface){
+        .vmin = 1, .vmax = 1, .role = role, .fragment = FN1_FRAGMENT_MIN, .message = UINT64_MAX};
 }
 
 static inline void wire_preface(struct wire *w, const struct fn1_preface *p)

@@ -7,10 +7,14 @@ around them: both ends must know what comes.  `fastnet.arrays` tells them.
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from fastnet._array.sources import bytes_of, room_of
 from fastnet._native import stream as _stream
 from fastnet.errors import IncompleteTransfer, TransferTimeout
 from fastnet.tuning import Tuning
@@ -87,8 +91,6 @@ def send_from(
             `transferred` attribute.
         TypeError: the object has no bytes to send.
     """
-    from fastnet.arrays._sources import bytes_of
-
     tuning = tuning or _DEFAULT
     limit = _timeout_of(dest, timeout)
     array = bytes_of(arr)
@@ -122,8 +124,6 @@ def recv_into(
         TransferTimeout: the time was up, with the same attributes.
         OSError: the connection failed.
     """
-    from fastnet.arrays._sources import room_of
-
     tuning = tuning or _DEFAULT
     limit = _timeout_of(source, timeout)
     array = room_of(arr)
@@ -173,12 +173,10 @@ def _blocks(array: Any, size: int) -> Any:
         for start in range(0, len(view), size):
             yield view[start : start + size]
         return
-    import numpy as np
-
     step = max(1, size // max(1, array.itemsize))
     for start in range(0, array.size, step):
         piece = np.asarray(array.flat[start : start + step])
-        yield memoryview(piece.view("V1")).cast("B")
+        yield piece.view("V1").data.cast("B")
 
 
 def _method(peer: Any, name: str) -> Any:
@@ -190,10 +188,14 @@ def _method(peer: Any, name: str) -> Any:
 
 def _sender(dest: Any) -> Callable[[memoryview], int]:
     """What sends a block, or a part of it, and says how many bytes went."""
-    import ssl
-
-    if isinstance(dest, ssl.SSLSocket) and type(dest).sendall is ssl.SSLSocket.sendall:
-        return dest.send  # sendall would not say how far it came
+    ssl = sys.modules.get("ssl")  # an SSLSocket cannot be there without it
+    if (
+        ssl is not None
+        and isinstance(dest, ssl.SSLSocket)
+        and type(dest).sendall is ssl.SSLSocket.sendall
+    ):
+        send_some: Callable[[memoryview], int] = dest.send  # sendall hides how far it came
+        return send_some
     sendall = _method(dest, "sendall")
 
     def send(block: memoryview) -> int:
@@ -264,6 +266,4 @@ def _recv_by_method(array: Any, source: Any, limit: float | None, size: int) -> 
 
 
 def _scatter(array: Any, start: int, count: int, view: memoryview) -> None:
-    import numpy as np
-
     array.flat[start : start + count] = np.frombuffer(view, dtype=array.dtype, count=count)

@@ -54,7 +54,9 @@ class Tuning:
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int) and least <= value <= most):
+            if value is None and name in _KERNELS:
+                continue
+            if not isinstance(value, int) or not least <= value <= most:
                 raise ValueError(f"{name} must be between {least} and {most}, not {value!r}")
         if self.congestion is not None and not 0 < len(self.congestion.encode()) < 16:
             raise ValueError(f"congestion must be a name, not {self.congestion!r}")
@@ -76,6 +78,7 @@ class Tuning:
         return float(self.spin)
 
 
+_KERNELS = ("send_buffer", "receive_buffer")  # None leaves these to the kernel
 _RANGES = (
     ("send_buffer", 1, (1 << 31) - 1),
     ("receive_buffer", 1, (1 << 31) - 1),

@@ -26,8 +26,8 @@
 #include "fastnet/fn1.h"
 
 enum {
-    FN1_INLINE_MAX = 64 * 1024, /* bytes of body that share the MESSAGE frame */
-    FN1_COPY_MAX = 8 * 1024,    /* bytes of body cheaper to copy than to gather */
+    FN1_INLINE_MAX = 64 * 1024,      /* bytes of body that share the MESSAGE frame */
+    FN1_COPY_MAX = 8 * 1024,         /* bytes of body cheaper to copy than to gather */
     FN1_TX_SLACK = 2 * FN1_HEAD_SIZE /* room kept for a DATA head and a PONG */
 };
 

@@ -1,19 +1,8 @@
+from fastnet._native.arrayhead cimport Head
 from fastnet._native.core cimport fn_array_limits, fn_body
-from fastnet._native.fn1 cimport Link, Patience
+from fastnet._native.fn1 cimport Link
 from fastnet._native.memory cimport Pool
-
-
-cdef class Head:
-    # What a message says of its array; never changed once made.
-    cdef readonly bytes description
-    cdef readonly tuple shape
-    cdef readonly str order
-    cdef readonly object name
-    cdef readonly object meta
-    cdef readonly size_t nbytes
-    cdef readonly size_t itemsize
-    cdef readonly object dtype
-    cdef readonly object problem
+from fastnet._native.wait cimport Patience
 
 
 cdef class ArrayLink(Link):

@@ -1,25 +1,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from fastnet._native.arrayhead import Head
 from fastnet._native.fn1 import Link
 from fastnet._native.memory import Pool
-
-def encode_header(
-    order: str, shape: tuple[int, ...], description: bytes, name: bytes | None, meta: bytes | None
-) -> bytes: ...
-def check_description(description: bytes, limits: tuple[int, int, int, int, int]) -> int: ...
-def decode_header(header: bytes, limits: tuple[int, int, int, int, int]) -> Head: ...
-
-class Head:
-    description: bytes
-    shape: tuple[int, ...]
-    order: str
-    name: bytes | None
-    meta: bytes | None
-    nbytes: int
-    itemsize: int
-    dtype: Any
-    problem: Exception | None
 
 class ArrayLink(Link):
     def setup(

@@ -1,31 +1,6 @@
-import socket
-from typing import Protocol
+from fastnet._native.fn1_send import Sender
 
-class Transport(Protocol):
-    def read(self, view: memoryview, deadline: int | None, /) -> int: ...
-    def write(self, view: memoryview, deadline: int | None, /) -> int: ...
-
-class Link:
-    sock: socket.socket
-    def __init__(
-        self,
-        sock: socket.socket,
-        *,
-        server: bool,
-        application: bytes,
-        fragment: int,
-        chunk: int,
-        ahead: int,
-        stage: int,
-        spin: float,
-        max_envelope: int,
-        max_message: int,
-        stall: float | None = None,
-        transport: Transport | None = None,
-    ) -> None: ...
-    def send_preface(self, timeout: float | None = None) -> None: ...
-    def send_close(self, timeout: float | None = None) -> None: ...
-    def send_error(self, code: int, text: str, timeout: float | None = None) -> bool: ...
+class Link(Sender):
     def poll_preface(self) -> bool: ...
     def last_words(self) -> Exception | None: ...
     @property

@@ -34,3 +34,14 @@ cdef int wait_again(fn_wait *wait, bint signals) except -1:
     PyErr_CheckSignals()
     wait.check_at = fn_now() + SLICE if signals else FN_NEVER
     return 0
+
+
+cdef int be_patient(Patience *p, object timeout, object stall) except -1:
+    if not p.ready:
+        wait_init(&p.wait, timeout, stall, &p.signals)
+        p.ready = True
+    return 0
+
+
+cdef object deadline_of(Patience *p):
+    return None if p.wait.deadline == FN_NEVER else p.wait.deadline

@@ -13,7 +13,9 @@ between; docs/arrays.md tells how, and docs/protocol-fn1.md what is on the wire.
 """
 
 from fastnet.arrays._connect import connect
+from fastnet.arrays._incoming import ArrayInfo
 from fastnet.arrays._listener import Listener, listen
-from fastnet.arrays._stream import ArrayInfo, Item, Stream
+from fastnet.arrays._outgoing import Item
+from fastnet.arrays._stream import Stream
 
 __all__ = ["ArrayInfo", "Item", "Listener", "Stream", "connect", "listen"]

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import stat
+from typing import Any
 
 from fastnet.address import Address
 
@@ -23,7 +24,7 @@ def bind(address: Address, backlog: int) -> socket.socket:
         raise type(error)(error.errno, f"{os.strerror(error.errno or 0)}: {address}") from None
 
 
-def _tcp_name(address: Address) -> tuple[socket.AddressFamily, object]:
+def _tcp_name(address: Address) -> tuple[socket.AddressFamily, Any]:
     if not address.host:
         return socket.AF_INET, ("", address.port)
     found = socket.getaddrinfo(

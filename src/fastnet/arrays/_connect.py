@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from typing import Any
 
 from fastnet.address import Address, AddressLike, parse
 from fastnet.arrays._stream import Stream
@@ -17,12 +18,10 @@ __all__ = ["connect"]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts
 
 
-def _targets(address: Address) -> list[tuple[int, object]]:
+def _targets(address: Address) -> list[tuple[int, Any]]:
     if address.unix:
         return [(socket.AF_UNIX, address.path)]
-    found = socket.getaddrinfo(
-        address.host or "localhost", address.port, type=socket.SOCK_STREAM
-    )
+    found = socket.getaddrinfo(address.host or "localhost", address.port, type=socket.SOCK_STREAM)
     if address.extra:
         name = (address.host, address.port, *address.extra)
         return [(info[0], name) for info in found[:1]]
@@ -69,14 +68,20 @@ def _open_patiently(address: Address, deadline: float | None, retry_until: float
 
 
 def _secure(
-    sock: socket.socket, context: ssl.SSLContext, name: str | None, deadline: float | None
+    sock: socket.socket,
+    context: ssl.SSLContext,
+    name: str | None,
+    deadline: float | None,
+    stall: float | None,
 ) -> tuple[ssl.SSLSocket, TlsTransport]:
     sock.setblocking(False)
     wrapped = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-    transport = TlsTransport(wrapped)
+    transport = TlsTransport(wrapped, stall)
     try:
-        limit = None if deadline is None else time.monotonic_ns() + round(
-            max(0.0, deadline - time.monotonic()) * 1e9
+        limit = (
+            None
+            if deadline is None
+            else time.monotonic_ns() + round(max(0.0, deadline - time.monotonic()) * 1e9)
         )
         transport.handshake(limit)
     except BaseException:
@@ -118,6 +123,7 @@ def connect(
         TimeoutError: the time was up.
         ssl.SSLError: TLS failed, for example a certificate that is not trusted.
     """
+    limits = limits or Limits()
     where = parse(address)
     deadline = None if timeout is None else time.monotonic() + timeout
     sock = _open_patiently(where, deadline, time.monotonic() + retry_for)
@@ -125,11 +131,11 @@ def connect(
     try:
         if ssl_context is not None:
             name = server_hostname or (None if where.unix else where.host)
-            sock, transport = _secure(sock, ssl_context, name, deadline)
+            sock, transport = _secure(sock, ssl_context, name, deadline, limits.stall_timeout)
         stream = Stream(
             sock,
             server=False,
-            limits=limits or Limits(),
+            limits=limits,
             tuning=tuning or Tuning(),
             transport=transport,
         )

@@ -9,59 +9,23 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any, Self
 
 from fastnet import errors
+from fastnet._array.sources import target
 from fastnet._native import sock as _sock
-from fastnet._native.arraymsg import ArrayLink, Arrays, Head, encode_header
-from fastnet._native.memory import Pool
-from fastnet.arrays import _text
-from fastnet.arrays._dtypes import rebuild
-from fastnet.arrays._sources import Descriptions, source, target, wire_order
+from fastnet._native.arraymsg import Arrays
+from fastnet.arrays._incoming import ArrayInfo, check_fit, info_of, item_of
+from fastnet.arrays._link import make_link
+from fastnet.arrays._outgoing import Item, Outgoing
 from fastnet.arrays._tls import TlsTransport
 from fastnet.limits import Limits
 from fastnet.tuning import Tuning
 
-__all__ = ["ArrayInfo", "Item", "Stream"]
+__all__ = ["Stream"]
 
-_APPLICATION = b"arrays"
-_ENVELOPE_ROOM = 128 * 1024  # a dtype's description, shape and fixed parts
-_UNLIMITED = (1 << 63) - 1
 _ERR_PROTOCOL, _ERR_LIMIT, _ERR_APPLICATION = 1, 2, 5
 _FAILED_LINGER = 1.0  # seconds that a peer gets to read why a stream ends
-
-
-class Item(NamedTuple):
-    """An array with what was sent beside it."""
-
-    array: Any
-    name: str | None = None
-    meta: Any = None
-
-
-class ArrayInfo(NamedTuple):
-    """What comes next: enough to make a place for it.
-
-    shape in items; order "C" or "F"; nbytes of the items; dtype is a
-    `numpy.dtype`, or None for a type that only ``recv(out=tensor)`` can take.
-    """
-
-    name: str | None
-    dtype: Any
-    shape: tuple[int, ...]
-    order: str
-    nbytes: int
-    meta: Any
-
-
-def _resolve(
-    description: bytes, itemsize: int, name: bytes | None, meta: bytes | None
-) -> np.dtype[Any]:
-    _text.check_name(name)
-    _text.check_meta(meta)
-    return rebuild(description, itemsize)
 
 
 class Stream:
@@ -91,7 +55,7 @@ class Stream:
         self._on_close = on_close
         self._closed = False
         self._owner = os.getpid()
-        self._descriptions = Descriptions(64)
+        self._outgoing = Outgoing(limits)
         self._tuned = _sock.tune(
             sock.fileno(),
             tuning.congestion_bytes(),
@@ -100,64 +64,9 @@ class Stream:
             tuning.nodelay,
         )
         self._tuning = tuning
-        self._link = self._make_link(server, transport)
-
-    def _make_link(self, server: bool, transport: TlsTransport | None) -> ArrayLink:
-        limits, tuning = self._limits, self._tuning
-        array_bytes = _UNLIMITED if limits.array_bytes is None else limits.array_bytes
-        envelope = limits.meta_bytes + limits.name_bytes + _ENVELOPE_ROOM
-        link = ArrayLink(
-            self._socket,
-            server=server,
-            application=_APPLICATION,
-            fragment=tuning.fragment,
-            chunk=tuning.chunk,
-            ahead=tuning.read_ahead,
-            stage=tuning.coalesce + envelope,
-            spin=tuning.spin_seconds(),
-            max_envelope=envelope,
-            max_message=array_bytes,
-            stall=limits.stall_timeout,
-            transport=transport,
-        )
-        link.setup(
-            limits=(
-                array_bytes,
-                limits.meta_bytes,
-                limits.name_bytes,
-                limits.fields,
-                limits.dtype_depth,
-            ),
-            pool=Pool(tuning.pool_bytes, tuning.pool_idle, tuning.huge_pages),
-            ndarray=np.ndarray,
-            resolve=_resolve,
-            prepare=self._prepare_item,
-            coalesce=tuning.coalesce,
-        )
-        return link
+        self._link = make_link(sock, server, limits, tuning, transport, self._outgoing.prepare_item)
 
     # ------------------------------------------------------------------ sending
-
-    def _prepare(self, array: Any, name: str | None, meta: Any) -> tuple[bytes, Any, bool]:
-        view = source(array, self._descriptions)
-        order = wire_order(view.array)
-        header = encode_header(
-            order,
-            view.array.shape,
-            view.description,
-            _text.dump_name(name, self._limits),
-            _text.dump_meta(meta, self._limits),
-        )
-        return header, view.array, order == "F"
-
-    def _prepare_item(self, item: Any) -> tuple[bytes, Any, bool]:
-        if isinstance(item, tuple):
-            if isinstance(item, Item):
-                return self._prepare(*item)
-            if not 2 <= len(item) <= 3 or not isinstance(item[0], (str, type(None))):
-                raise TypeError("an item is an array, (name, array) or (name, array, meta)")
-            return self._prepare(item[1], item[0], item[2] if len(item) == 3 else None)
-        return self._prepare(item, None, None)
 
     def send(
         self, array: Any, *, name: str | None = None, meta: Any = None, timeout: float | None = None
@@ -186,7 +95,7 @@ class Stream:
             RuntimeError: another thread is sending.
             OSError: the connection failed.
         """
-        header, view, fortran = self._prepare(array, name, meta)
+        header, view, fortran = self._outgoing.prepare(array, name, meta)
         self._hear_refusal()
         with self._explaining():
             self._link.send(header, view, fortran, timeout)
@@ -220,7 +129,7 @@ class Stream:
     def _hear_refusal(self) -> None:
         """Looks, until the peer has introduced itself, whether it refuses instead."""
         link = self._link
-        if not link.peer_known and not link.receiving_now and not self._closed:
+        if not link.peer_known and not self._closed:
             link.poll_preface()
 
     @contextlib.contextmanager
@@ -273,7 +182,7 @@ class Stream:
         self._check_open()
         try:
             if out is None:
-                return _item(*self._link.receive(timeout))
+                return item_of(*self._link.receive(timeout))
             return self._receive_into(out, timeout)
         except errors.ProtocolError as error:
             self._refuse(error)
@@ -282,12 +191,12 @@ class Stream:
     def _receive_into(self, out: Any, timeout: float | None) -> Item:
         started = time.monotonic()
         head = self._link.head(timeout)
-        view = target(out, self._descriptions)
-        _check_fit(head, view.array, view.description)
+        view = target(out, self._outgoing.descriptions)
+        check_fit(head, view.array, view.description)
         if timeout is not None:
             timeout = max(0.0, timeout - (time.monotonic() - started))
         self._link.receive_into(view.array, head.order == "F", timeout)
-        return _item(head, out)
+        return item_of(head, out)
 
     def peek(self, *, timeout: float | None = None) -> ArrayInfo:
         """Says what the next array is, and leaves it the next.
@@ -301,8 +210,7 @@ class Stream:
         except errors.ProtocolError as error:
             self._refuse(error)
             raise
-        name, meta = _text.check_name(head.name), _text.load_meta(head.meta)
-        return ArrayInfo(name, head.dtype, head.shape, head.order, head.nbytes, meta)
+        return info_of(head)
 
     def __iter__(self) -> Iterator[Any]:
         """The arrays that come, until the peer closes."""
@@ -315,7 +223,7 @@ class Stream:
         timeout: seconds for each array; None waits for ever.
         """
         self._check_open()
-        return Arrays(self._link, timeout, _item, self._refuse)
+        return Arrays(self._link, timeout, item_of, self._refuse)
 
     # -------------------------------------------------------------------- state
 
@@ -413,7 +321,7 @@ class Stream:
             reason = self._link.last_words()
             if reason is not None:
                 raise reason from None
-            if self._link.counters()["messages_sent"]:
+            if self._link.counters()["messages_sent"] and not self._link.peer_closed:
                 raise
 
     def abort(self, reason: str | None = None) -> None:
@@ -452,7 +360,7 @@ class Stream:
         if self._on_close is not None:
             self._on_close(self)
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -465,15 +373,3 @@ class Stream:
             self.close()
         else:
             self.abort(f"its program raised {type(error).__name__}")
-
-
-def _item(head: Head, array: Any) -> Item:
-    return Item(array, _text.check_name(head.name), _text.load_meta(head.meta))
-
-
-def _check_fit(head: Head, array: Any, description: bytes) -> None:
-    if array.shape != head.shape:
-        raise ValueError(f"out has shape {array.shape}, the array that comes {head.shape}")
-    if description != head.description:
-        coming = head.dtype if head.dtype is not None else head.problem
-        raise ValueError(f"out has dtype {array.dtype}, the array that comes {coming}")

@@ -31,7 +31,7 @@ def dump_meta(meta: Any, limits: Limits) -> bytes | None:
         text = json.dumps(meta, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except TypeError as error:
         raise TypeError(f"meta must be what JSON can hold: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"meta must be what JSON can hold: {error}") from None
     encoded = text.encode("utf-8")
     if len(encoded) > limits.meta_bytes:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from fastnet.errors import TransferTimeout
+
 __all__ = ["TlsTransport"]
 
 # As long as a blocked call leaves a signal waiting.
@@ -23,18 +25,21 @@ _SLICE_MS = 50
 class TlsTransport:
     """Reads and writes one non-blocking SSL socket (see _native/fn1.pyx)."""
 
-    def __init__(self, sock: ssl.SSLSocket) -> None:
+    def __init__(self, sock: ssl.SSLSocket, stall: float | None) -> None:
         self.sock = sock
+        self._stall = None if stall is None else round(stall * 1e9)
         self._lock = threading.Lock()
 
     def read(self, view: memoryview, deadline: int | None) -> int:
-        """At least one byte into view, 0 at the end; TimeoutError at the deadline."""
-        return self._run(lambda: self._recv(view), deadline)
+        """At least one byte into view, 0 at the end; TransferTimeout at the deadline."""
+        received: int = self._run(lambda: self._recv(view), deadline)
+        return received
 
     def write(self, view: memoryview, deadline: int | None) -> int:
-        """At least one byte of view; TimeoutError at the deadline."""
+        """At least one byte of view; TransferTimeout at the deadline."""
         # A retried SSL_write must see the same bytes: the pieces are stable here.
-        return self._run(lambda: self.sock.send(view), deadline)
+        sent: int = self._run(lambda: self.sock.send(view), deadline)
+        return sent
 
     def handshake_step(self) -> bool:
         """Goes on with the handshake; True when it is complete."""
@@ -46,7 +51,7 @@ class TlsTransport:
         return True
 
     def handshake(self, deadline: int | None) -> None:
-        """The whole handshake; TimeoutError at the deadline."""
+        """The whole handshake; TransferTimeout at the deadline."""
         self._run(self.sock.do_handshake, deadline)
 
     def _recv(self, view: memoryview) -> int:
@@ -67,13 +72,20 @@ class TlsTransport:
             self._wait(events, deadline)
 
     def _wait(self, events: int, deadline: int | None) -> None:
+        """Sleeps until the socket is ready; each call begins a new stall limit."""
         poller = select.poll()
         poller.register(self.sock.fileno(), events)
-        while True:
-            left = _SLICE_MS
-            if deadline is not None:
-                left = min(left, -(-(deadline - time.monotonic_ns()) // 1_000_000))
-                if left <= 0 and not poller.poll(0):
-                    raise TimeoutError("the deadline passed")
-            if poller.poll(max(left, 0)):
-                return
+        now = time.monotonic_ns()
+        stalled = None if self._stall is None else now + self._stall
+        while not poller.poll(_slice(now, deadline, stalled)):
+            now = time.monotonic_ns()
+            if deadline is not None and now >= deadline:
+                raise TransferTimeout("the deadline passed")
+            if stalled is not None and now >= stalled:
+                raise TransferTimeout("no byte moved for longer than the stall limit")
+
+
+def _slice(now: int, *ends: int | None) -> int:
+    """Milliseconds to sleep: a slice, or less where an end comes first."""
+    left = [-(-(end - now) // 1_000_000) for end in ends if end is not None]
+    return max(0, min([_SLICE_MS, *left]))

@@ -29,7 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except _report.OutputClosed:
-        _report.silence()
         return 141
     except Exception as error:
         status = _report.explain(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from fastnet.cli._report import Failure
@@ -43,6 +44,14 @@ def show(address: Address) -> str:
     if isinstance(address, bytes):
         address = address.decode(errors="backslashreplace")
     return str(address) or "unix socket"
+
+
+def peer(name: Callable[[], Address]) -> str:
+    """The peer's address, from the function that asks for it: it fails once the peer is gone."""
+    try:
+        return show(name())
+    except OSError:
+        return "a peer that is gone"
 
 
 def plain(address: Address) -> list[Any] | str:

@@ -49,7 +49,10 @@ class Control:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._got = b""
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            pass  # the peer is gone already, which the first line will tell
 
     def send(self, **fields: Any) -> None:
         self._sock.settimeout(STALL)
@@ -140,7 +143,7 @@ def recipe_recv_into(arr: Any, source: socket.socket) -> None:
     while len(view):
         nrecv = source.recv_into(view)
         if not nrecv:
-            raise EOFError
+            raise EOFError("the other end closed the connection")
         view = view[nrecv:]
 
 

@@ -48,14 +48,17 @@ class Client:
             raise
 
     def _plain(self, role: int, token: bytes) -> socket.socket:
-        try:
-            sock = socket.create_connection(self.where, timeout=_arena.STALL)
-            sock.settimeout(None)
-            sock.sendall(_arena.header(role, token))
+        with ExitStack() as stack:
+            try:
+                sock = socket.create_connection(self.where, timeout=_arena.STALL)
+                stack.callback(sock.close)
+                sock.settimeout(None)
+                sock.sendall(_arena.header(role, token))
+            except OSError as error:
+                why = error.strerror or "it does not answer"
+                raise Failure(f"cannot connect to {self.text}: {why}") from None
+            stack.pop_all()
             return sock
-        except OSError as error:
-            why = error.strerror or "it does not answer"
-            raise Failure(f"cannot connect to {self.text}: {why}") from None
 
     def _ask(self, timeout: float = _arena.STALL) -> dict[str, Any]:
         """The server's next line; its complaint, or its silence, is a Failure."""
@@ -115,12 +118,15 @@ class Client:
         import fastnet
         from fastnet import arrays
 
-        try:
-            stream = arrays.connect((self.where[0], port), timeout=_arena.STALL)
-            stream.send(np.frombuffer(token, np.uint8))
-        except (OSError, fastnet.Error) as error:
-            raise Failure(f"cannot connect to {self.text}, arrays: {error}") from None
-        return stream
+        with ExitStack() as stack:
+            try:
+                stream = arrays.connect((self.where[0], port), timeout=_arena.STALL)
+                stack.callback(stream.abort)
+                stream.send(np.frombuffer(token, np.uint8))
+            except (OSError, fastnet.Error) as error:
+                raise Failure(f"cannot connect to {self.text}, arrays: {error}") from None
+            stack.pop_all()
+            return stream
 
     def transport(self) -> dict[str, Any]:
         """What the stream of arrays chose for its connection."""

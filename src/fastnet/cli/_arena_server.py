@@ -135,7 +135,7 @@ class Session:
 
     def __init__(self, server: Server, sock: socket.socket) -> None:
         self.server = server
-        self.peer = _address.show(sock.getpeername())
+        self.peer = _address.peer(sock.getpeername)
         self.control = Control(sock)
         self.token = secrets.token_bytes(_arena.TOKEN)
         self.links: dict[str, Any] = {}

@@ -6,7 +6,6 @@ One call sends or receives a whole array, so the bar looks at a counter from a t
 
 from __future__ import annotations
 
-import importlib
 import sys
 import threading
 import time
@@ -161,19 +160,21 @@ def progress(label: str, done: int, total: int, seconds: float) -> str:
 class RichMeter(_Live):
     """A bar for each array, drawn by rich."""
 
-    def __init__(self, rich: Any) -> None:
+    def __init__(self) -> None:
+        """Raises ImportError where rich is not installed."""
+        from rich import console, progress
+
         super().__init__()
-        console = importlib.import_module("rich.console").Console(stderr=True)
         columns = (
-            rich.TextColumn("{task.description}", markup=False),  # names are not ours
-            rich.BarColumn(),
-            rich.DownloadColumn(),
-            rich.TransferSpeedColumn(),
-            rich.TimeRemainingColumn(),
+            progress.TextColumn("{task.description}", markup=False),  # names are not ours
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
         )
-        self._bar = rich.Progress(
+        self._bar = progress.Progress(
             *columns,
-            console=console,
+            console=console.Console(stderr=True),
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,  # `line` takes the bar away itself
@@ -207,6 +208,6 @@ def meter(json: bool) -> Meter:
     if json or not sys.stderr.isatty():
         return Meter()
     try:
-        return RichMeter(importlib.import_module("rich.progress"))
+        return RichMeter()
     except ImportError:
         return PlainMeter()

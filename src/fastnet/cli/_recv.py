@@ -18,6 +18,7 @@ from fastnet.cli._store import Folder, Refused
 
 THREADS = 8  # senders served at a time; others wait in the listener's queue
 TICK = 0.1  # seconds between two looks at what the threads have done
+EXPECTED = (Failure, Refused, OSError, EOFError, MemoryError, TypeError)
 FAREWELL = 2.0  # seconds that the last streams have to close in
 
 
@@ -82,8 +83,10 @@ class Session:
     def __init__(self, receiver: Receiver, stream: Any) -> None:
         self.receiver = receiver
         self.stream = stream
-        self.peer = _address.show(stream.peer_address)
+        self.peer = _address.peer(lambda: stream.peer_address)
         self.waiting = False  # for an array that may never come
+        self.leaving = False  # telling the sender how it ended
+        self._lock = threading.Lock()
         # Our own handle on the connection: another thread may end it through this at any time,
         # where closing the stream under a thread that reads from it would not be safe.
         self._handle = socket.socket(fileno=os.dup(stream.fileno()))
@@ -92,28 +95,29 @@ class Session:
         self.thread.start()
 
     def _run(self) -> None:
-        import fastnet
-
         try:
             try:
                 self._receive()
+                self.leaving = True
                 self.stream.close(timeout=FAREWELL)
-            except (Refused, fastnet.Error, OSError, EOFError, MemoryError, TypeError) as error:
-                self._refuse(error)
-            except Exception as error:  # a Failure, or a mistake of ours: either ends it all
-                self.receiver.tally.stop(error)
+            except (Failure, _report.OutputClosed) as failure:  # nobody can be served any more
+                self.receiver.tally.stop(failure)
+                self._refuse(failure)
+            except Exception as error:  # whatever this sender has done, others are served on
                 self._refuse(error)
             finally:
                 self.stream.abort()  # nothing more once it is closed
         finally:
-            self._handle.close()
+            with self._lock:
+                self._handle.close()
 
     def end(self) -> None:
         """Ends the connection, whatever the thread is doing with it."""
-        try:
-            self._handle.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it has ended
+        with self._lock:
+            try:
+                self._handle.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended
 
     def _receive(self) -> None:
         tally = self.receiver.tally
@@ -125,7 +129,8 @@ class Session:
                 if isinstance(end, _incomplete()):  # gone, not closed
                     raise
                 return
-            self.waiting = False
+            finally:
+                self.waiting = False
             if not tally.claim():
                 return
             stored = False
@@ -161,7 +166,10 @@ class Session:
 
     def _refuse(self, error: Exception) -> None:
         """Tells the user, and the sender if it can be reached, why this stream ends here."""
+        self.leaving = True
         text = _report.clean(_report.reason(error))
+        if not isinstance(error, EXPECTED):
+            text = f"{type(error).__name__}: {text}"
         if not self.receiver.tally.over.is_set():
             self.receiver.refused(self.peer, text)
         self.stream.abort(text)
@@ -253,10 +261,10 @@ class Receiver:
     def _finish(self) -> None:
         """Lets streams that have work end it and say goodbye; the idle ones are not waited for."""
         deadline = time.monotonic() + FAREWELL
-        left = [] if self.tally.failure else self.sessions
+        left = self.sessions
         while left and time.monotonic() < deadline:
             for session in left:
-                if session.waiting:
+                if session.waiting or (self.tally.failure and not session.leaving):
                     session.end()
             left[0].thread.join(TICK / 2)
             left = [session for session in left if session.thread.is_alive()]

@@ -36,17 +36,25 @@ def _encodable(text: str, stream: Any) -> str:
 
 
 def line(text: str) -> None:
-    """Prints one line on stdout, at once."""
+    """Prints one line on stdout, at once. Raises OutputClosed, or Failure when it cannot."""
+    if sys.stdout is None:  # closed from the start, as by ``>&-``
+        return
     with _lock:
         try:
             sys.stdout.write(_encodable(clean(text), sys.stdout) + "\n")
             sys.stdout.flush()
         except BrokenPipeError:
+            silence()
             raise OutputClosed from None
+        except OSError as error:
+            silence()
+            raise Failure(f"cannot write the output: {error.strerror}") from None
 
 
 def note(text: str) -> None:
     """Prints one line on stderr."""
+    if sys.stderr is None:
+        return
     with _lock:
         try:
             sys.stderr.write(_encodable(clean(text), sys.stderr) + "\n")

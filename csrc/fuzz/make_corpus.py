@@ -1,0 +1,148 @@
+"""Write valid examples of fn1 and array metadata for the fuzzers to begin with.
+
+    python csrc/fuzz/make_corpus.py DIRECTORY
+
+makes DIRECTORY/fn1 and DIRECTORY/arraymsg. The layouts are those of fn1.h and arraymsg.h; the
+bytes before them are what fuzz_fn1.c and fuzz_arraymsg.c say. Files are named by what they hold.
+"""
+
+import struct
+import sys
+from pathlib import Path
+
+MESSAGE, DATA, CREDIT, CANCEL, PING, PONG, ERROR, CLOSE = range(1, 9)
+
+
+def preface(role: bytes = b"C", ext: bytes = b"", vmin: int = 1, vmax: int = 1) -> bytes:
+    fixed = struct.pack("<BBcBHHIQQ", vmin, vmax, role, 0, len(ext), 0, 1 << 20, 0, 1 << 40)
+    return b"\x93FN1" + fixed + ext
+
+
+def extension(kind: int, value: bytes) -> bytes:
+    return struct.pack("<HH", kind, len(value)) + value
+
+
+def frame(kind: int, payload: bytes = b"", *, flags: int = 0, message: int = 0,
+          offset: int = 0) -> bytes:  # fmt: skip
+    return struct.pack("<BBHIIIQ", kind, flags, 0, 0, len(payload), message, offset) + payload
+
+
+def envelope(meta: bytes, sizes: list[int]) -> bytes:
+    head = struct.pack("<IHH", len(meta), len(sizes), 1)
+    return head + struct.pack(f"<{len(sizes)}Q", *sizes) + meta
+
+
+def message(number: int, meta: bytes, sizes: list[int], fragment: int = 0) -> bytes:
+    """One message, inline or (fragment > 0) cut into DATA frames."""
+    body = bytes(i % 251 for i in range(sum(sizes)))
+    if not fragment:
+        return frame(MESSAGE, envelope(meta, sizes) + body, flags=1, message=number)
+    out = frame(MESSAGE, envelope(meta, sizes), message=number)
+    for at in range(0, len(body), fragment):
+        out += frame(DATA, body[at : at + fragment], message=number, offset=at)
+    return out
+
+
+def fn1_examples() -> dict[str, bytes]:
+    named = preface(ext=extension(1, b"arrays") + extension(900, b"?"))
+    text = struct.pack("<I", 3) + b"too many connections"
+    plain = preface()
+    return {
+        "preface": plain,
+        "extensions": named,
+        "versions": preface(vmax=9),
+        "inline": plain + message(0, b"meta", [10, 0, 3]),
+        "empty": plain + message(0, b"", []) + message(1, b"", [0]),
+        "fragments": plain + message(0, b"m", [50, 30], fragment=16),
+        "large": plain + message(0, b"m", [3000], fragment=1024) + frame(CLOSE),
+        "long_runs": plain + message(0, b"", [1]) * 2 + message(0, b"", [2048]),
+        "ping": plain + frame(PING, offset=77) + frame(PONG, offset=78),
+        "credit": plain + frame(CREDIT, offset=4096),
+        "cancel": plain + frame(MESSAGE, envelope(b"", [9]), message=4) + frame(CANCEL, message=4),
+        "error": plain + frame(ERROR, text),
+        "close": plain + frame(CLOSE) + b"x",
+        "skipped": plain + frame(200, b"later versions", flags=255) + message(0, b"", [4]),
+        "too_large": plain + frame(MESSAGE, envelope(b"", [1 << 62, 1 << 62])),
+        "swarm": named + b"".join(message(n, b"x", [n]) for n in range(12)) + frame(CLOSE),
+    }
+
+
+def atom(typestring: bytes) -> bytes:
+    return b"a" + bytes([len(typestring)]) + typestring
+
+
+def named(order: bytes, itemsize: int, name: bytes) -> bytes:
+    return b"n" + order + struct.pack("<IB", itemsize, len(name)) + name
+
+
+def subarray(extents: list[int], element: bytes) -> bytes:
+    return b"r" + struct.pack(f"<B{len(extents)}I", len(extents), *extents) + element
+
+
+def structure(itemsize: int, fields: list[tuple[int, bytes, bytes | None, bytes]]) -> bytes:
+    out = b"s" + struct.pack("<BIH", 0, itemsize, len(fields))
+    for offset, name, title, dtype in fields:
+        title_len = 65535 if title is None else len(title)
+        out += struct.pack("<HHI", len(name), title_len, offset) + name + (title or b"") + dtype
+    return out
+
+
+def header(dtype: bytes, shape: list[int], name: bytes = b"", meta: bytes = b"",
+           order: bytes = b"C") -> bytes:  # fmt: skip
+    flags = bool(name) | bool(meta) << 1
+    fixed = struct.pack("<BcBBHHI", 1, order, len(shape), flags, len(dtype), len(name), len(meta))
+    return fixed + struct.pack(f"<{len(shape)}Q", *shape) + dtype + name + meta
+
+
+def dtype_examples() -> dict[str, bytes]:
+    typestrings = [b"|b1", b"<i8", b">u4", b"<f2", b"<c16", b"|S5", b"<U7", b"|V12", b"<m8",
+                   b"<M8[ns]", b"<M8[25s]"]  # fmt: skip
+    examples = {"atom_" + s[1:2].decode() + str(i): atom(s) for i, s in enumerate(typestrings)}
+    pair = structure(16, [(0, b"x", None, atom(b"<f8")), (8, b"y", b"height", atom(b"<f8"))])
+    nested = atom(b"<f4")
+    for _ in range(15):
+        nested = subarray([1], nested)
+    return examples | {
+        "named": named(b"<", 2, b"bfloat16"),
+        "subarray": subarray([2, 3], atom(b"<f4")),
+        "structure": pair,
+        "nested": structure(64, [(0, b"points", None, subarray([4], pair))]),
+        "deep": nested,
+        "no_fields": structure(8, []),
+        "object": atom(b"|O8"),
+    }
+
+
+def arraymsg_examples() -> dict[str, bytes]:
+    examples = {name: header(dtype, [2, 3]) for name, dtype in dtype_examples().items()}
+    f8 = atom(b"<f8")
+    examples |= {
+        "scalar": header(f8, []),
+        "zero": header(f8, [5, 0]),
+        "fortran": header(f8, [3, 4], order=b"F"),
+        "name_and_meta": header(f8, [10], b"velocity", b'{"unit": "m/s"}'),
+        "many_dimensions": header(f8, [1] * 64),
+        "overflow": header(f8, [1 << 32, 1 << 32]),
+    }
+    return examples
+
+
+def write(directory: Path, examples: dict[str, bytes]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in examples.items():
+        (directory / name).write_bytes(content)
+
+
+def main(directory: Path) -> None:
+    fn1 = {}
+    for name, sent in fn1_examples().items():
+        fn1[f"rx_{name}"] = bytes([0x22, 2, 0, 16, 200]) + sent
+        fn1[f"link_{name}"] = bytes([0x75, 0, 40]) + sent
+    arraymsg = {f"array_{name}": b"\0" + b for name, b in arraymsg_examples().items()}
+    arraymsg |= {f"dtype_{name}": b"\x80" + b for name, b in dtype_examples().items()}
+    write(directory / "fn1", fn1)
+    write(directory / "arraymsg", arraymsg)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,220 @@
+"""The sending half of an fn1 connection (link.h), and what both halves share.
+
+A link moves messages over a socket: by the core's own loops on its descriptor,
+or, where the socket must be used through its methods (TLS), through a
+transport object with
+
+    read(view, deadline) -> int    at least one byte, 0 at the end
+    write(view, deadline) -> int   at least one byte
+
+where the deadline is in nanoseconds of time.monotonic_ns(), or None; both
+raise TransferTimeout.
+"""
+
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from fastnet import errors
+from fastnet._native.status import exception
+
+from fastnet._native.core cimport (
+    FN1_CLIENT,
+    FN1_SERVER,
+    FN_CLASS_SYSTEM,
+    FN_E_CHECK,
+    FN_IOV,
+    FN_OK,
+    fn1_tx_error,
+    fn_link_check_owner,
+    fn_link_close,
+    fn_link_fini,
+    fn_link_flush,
+    fn_link_init,
+    fn_link_may_send,
+    fn_link_message,
+    fn_link_options,
+    fn_link_out,
+    fn_link_send_is_partial,
+    fn_link_sent,
+    fn_link_unstage,
+    fn_status_class,
+    iovec,
+)
+from fastnet._native.status cimport check
+from fastnet._native.wait cimport Patience, be_patient, deadline_of, wait_again
+
+cdef extern from "Python.h":
+    enum:
+        PyBUF_READ
+
+
+cdef class Sender:
+    """One end of an fn1 connection, of which this class uses the sending half.
+
+    Parameters:
+        sock: the connected socket; kept, never closed here.
+        server: whether this end listened.
+        application: what speaks, ASCII; a peer that names another is refused.
+        fragment, chunk, ahead, stage: bytes (link.h, stream.h).
+        spin: seconds; see sock.default_spin.
+        max_envelope, max_message: bytes that this end accepts.
+        stall: seconds without progress, or None.
+        transport: moves the bytes instead of the core, or None.
+    """
+
+    def __cinit__(self):
+        self.initialised = False
+        self.sending = False
+
+    def __init__(self, sock, *, bint server, bytes application, fragment, chunk, ahead, stage, spin,
+                 max_envelope, max_message, stall=None, transport=None):
+        cdef fn_link_options options
+        if self.initialised:
+            raise RuntimeError("a link is initialised once")
+        self.sock = sock
+        self.transport = transport
+        self.stall = stall
+        self.application = application
+        memset(&options, 0, sizeof(options))
+        options.role = FN1_SERVER if server else FN1_CLIENT
+        options.limits.fragment = 0xFFFFFFFF
+        options.limits.envelope = max_envelope
+        options.limits.segments = 1024
+        options.limits.message = max_message
+        options.fragment = fragment
+        options.ahead_max = ahead
+        options.stage_max = stage
+        options.application = self.application
+        self.initialised = True
+        check(fn_link_init(&self.link, sock.fileno(), &options))
+        self.link.stream.chunk = chunk
+        self.link.stream.spin = <int64_t> (<double> spin * 1e9)
+
+    def __dealloc__(self):
+        if self.initialised:
+            fn_link_fini(&self.link)
+
+    # ------------------------------------------------------------- sending
+
+    cdef int begin_send(self) except -1:
+        if self.sending:
+            raise RuntimeError("another thread is sending on this stream: one at a time")
+        cdef int st = fn_link_may_send(&self.link)
+        if st < 0:
+            self.refuse(st, self.send_failure)
+        self.sending = True
+        return 0
+
+    cdef void end_send(self) noexcept:
+        self.sending = False
+
+    cdef int refuse(self, int st, str failure) except -1:
+        if failure is not None:
+            raise errors.Error(f"this stream cannot be used any more: {failure}")
+        raise exception(st)
+
+    cdef int stage(self, uint16_t kind, uint64_t *sizes, uint16_t segments, fn1_view *meta,
+                   size_t meta_parts, fn_body *body) except -1:
+        return check(fn_link_message(&self.link, kind, sizes, segments, meta, meta_parts, body))
+
+    cdef int flush(self, object timeout, Patience *patience) except -1:
+        """Sends all that is staged; on failure says what that leaves behind."""
+        cdef uint64_t before = self.link.stream.bytes_out
+        cdef bint done = False
+        try:
+            if self.transport is None:
+                self.flush_descriptor(timeout, patience)
+            else:
+                self.flush_transport(timeout, patience)
+            done = True
+        finally:
+            if not done:
+                self.send_stopped(before)
+        return 0
+
+    cdef int send_stopped(self, uint64_t before) except -1:
+        if self.transport is not None or fn_link_send_is_partial(&self.link, before):
+            self.link.send_poisoned = True
+            self.send_failure = "an earlier send stopped inside an array"
+        fn_link_unstage(&self.link)
+        return 0
+
+    cdef int flush_descriptor(self, object timeout, Patience *patience) except -1:
+        cdef int st = FN_OK
+        be_patient(patience, timeout, self.stall)
+        while True:
+            with nogil:
+                st = fn_link_flush(&self.link, &patience.wait)
+            if st == FN_OK:
+                return 0
+            if st != FN_E_CHECK:
+                break
+            wait_again(&patience.wait, patience.signals)
+        if fn_status_class(st) == FN_CLASS_SYSTEM:
+            self.link.send_poisoned = True
+            self.send_failure = "sending on it failed earlier"
+        raise exception(st)
+
+    cdef int flush_transport(self, object timeout, Patience *patience) except -1:
+        cdef iovec iov[FN_IOV]
+        cdef int n, i
+        check(fn_link_check_owner(&self.link))
+        be_patient(patience, timeout, self.stall)
+        while True:
+            n = <int> check(fn_link_out(&self.link, iov, FN_IOV))
+            if n == 0:
+                return 0
+            for i in range(n):
+                self.write_piece(&iov[i], deadline_of(patience))
+
+    cdef int write_piece(self, iovec *piece, object deadline) except -1:
+        cdef size_t done = 0
+        cdef size_t n
+        while done < piece.iov_len:
+            view = PyMemoryView_FromMemory(<char *> piece.iov_base + done, piece.iov_len - done,
+                                           PyBUF_READ)
+            n = self.transport.write(view, deadline)
+            done += n
+            fn_link_sent(&self.link, n)
+            self.link.stream.bytes_out += n
+        return 0
+
+    def send_preface(self, timeout=None):
+        """Sends what is staged from the beginning: the preface."""
+        cdef Patience patience
+        patience.ready = False
+        self.begin_send()
+        try:
+            self.flush(timeout, &patience)
+        finally:
+            self.end_send()
+
+    def send_close(self, timeout=None):
+        """Sends CLOSE, once; nothing can be sent after it."""
+        cdef Patience patience
+        patience.ready = False
+        if self.link.closed or self.link.send_poisoned:
+            return
+        self.begin_send()
+        try:
+            check(fn_link_close(&self.link))
+            self.flush(timeout, &patience)
+        finally:
+            self.end_send()
+
+    def send_error(self, int code, str text, timeout=None):
+        """Sends ERROR, where the wire is between frames; True when it went out."""
+        cdef Patience patience
+        patience.ready = False
+        if self.sending or fn_link_may_send(&self.link) < 0:
+            return False
+        encoded = text.encode("utf-8", "replace")
+        self.begin_send()
+        try:
+            check(fn1_tx_error(&self.link.tx, code, encoded))
+            self.link.closed = True
+            self.flush(timeout, &patience)
+        finally:
+            self.end_send()
+        return True
