@@ -60,6 +60,7 @@ if __name__ == "__main__":
     words = sys.argv[1:]
     if words[:1] == ["serve"]:
         with listening(int(words[1])) as s:
+            print("listening on port", s.getsockname()[1], flush=True)
             server(s, int(words[2]) if words[2:] else COUNT)
     elif words[:1] == ["connect"]:
         client(int(words[1]), int(words[2]) if words[2:] else COUNT)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any
 
-import links
 import pytest
 import trustme
-from fn1wire import Wire
 from hypothesis import HealthCheck, settings
 
+import links
 from fastnet import Limits, Tuning, arrays
+from fn1wire import Wire
 
 # Sockets on a shared machine have no steady pace, so no example has a deadline.
 settings.register_profile(
@@ -144,9 +144,7 @@ def make_pair(listen: Any, keep: Any, certificates: Any) -> Callable[..., Any]:
     ) -> tuple[arrays.Stream, arrays.Stream]:
         listener = listen(kind, **{"limits": limits, "tuning": tuning, **(there or {})})
         context = certificates.client if kind == "tls" else None
-        client, server = links.joined(
-            listener, limits=limits, tuning=tuning, ssl_context=context
-        )
+        client, server = links.joined(listener, limits=limits, tuning=tuning, ssl_context=context)
         return keep(client), keep(server)
 
     return make_pair

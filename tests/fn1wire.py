@@ -47,9 +47,7 @@ def preface(
     message: int = UNLIMITED,
 ) -> bytes:
     length = len(extensions) if ext_len is None else ext_len
-    fixed = PREFACE.pack(
-        magic, *versions, role[0], flags, length, zero, fragment, window, message
-    )
+    fixed = PREFACE.pack(magic, *versions, role[0], flags, length, zero, fragment, window, message)
     return fixed + extensions
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
-import fn1wire
 import hypothesis
 import hypothesis.extra.numpy as hnp
-import layouts
 import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 import fastnet
+import fn1wire
+import layouts
 from fastnet._array import dtypes as _dtypes
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import links
 
 pytestmark = [pytest.mark.large, pytest.mark.timeout(120)]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import socket
 
-import fn1wire
-import layouts
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import fn1wire
+import layouts
+import links
 from fastnet import LimitError, Limits, ProtocolError, Tuning, arrays
 
 # ------------------------------------------------------------------- on the arrays

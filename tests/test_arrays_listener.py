@@ -8,12 +8,12 @@ import socket
 import threading
 import time
 
-import fn1wire
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import fn1wire
+import links
 from fastnet import Limits, arrays
 
 LOOPBACK = ("127.0.0.1", 0)

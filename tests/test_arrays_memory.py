@@ -6,10 +6,10 @@ import gc
 import threading
 import time
 
-import links
 import numpy as np
 import pytest
 
+import links
 from fastnet import Tuning
 from fastnet._native.memory import Pool, allocate
 

@@ -8,11 +8,11 @@ import signal
 import threading
 import time
 
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import links
 from fastnet import arrays
 
 

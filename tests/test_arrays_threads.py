@@ -8,12 +8,12 @@ import sys
 import threading
 import time
 
-import fn1wire
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import fn1wire
+import links
 from fastnet import Limits, TransferTimeout
 
 LINKS = pytest.mark.parametrize("pair", links.ALL, indirect=True)

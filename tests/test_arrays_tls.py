@@ -6,11 +6,11 @@ import socket
 import ssl
 import time
 
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import links
 from fastnet import Limits, arrays
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 
-import fn1wire
-import links
 import numpy as np
 import pytest
-from fn1wire import Wire
 
+import fn1wire
+import links
 from fastnet import arrays
+from fn1wire import Wire
 
 VALUES = [
     np.arange(12, dtype="<i4").reshape(3, 4),

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import textwrap
 
-import links
 import pytest
+
+import links
 
 pytestmark = pytest.mark.privileged
 

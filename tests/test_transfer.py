@@ -6,12 +6,12 @@ import socket
 import threading
 import time
 
-import layouts
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import layouts
+import links
 
 KINDS = pytest.mark.parametrize("sockets", links.ALL, indirect=True)
 

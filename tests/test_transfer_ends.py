@@ -9,11 +9,11 @@ import socket
 import threading
 import time
 
-import links
 import numpy as np
 import pytest
 
 import fastnet
+import links
 
 KINDS = pytest.mark.parametrize("sockets", links.ALL, indirect=True)
 MODES = pytest.mark.parametrize("mode", [None, 30.0, 0.0])

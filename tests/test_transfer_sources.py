@@ -8,9 +8,9 @@ import mmap
 
 import numpy as np
 import pytest
-from links import closing
 
 import fastnet
+from links import closing
 
 DATA = bytes(range(1, 61))
 

@@ -289,6 +289,9 @@ static int check_fixed(const uint8_t *p, const struct fn_array_limits *limits)
         return FN_E_ARRAY_NDIM;
     if (p[3] & ~(FN_ARRAY_HAS_NAME | FN_ARRAY_HAS_META))
         return FN_E_ARRAY_HEADER;
+    bool named = p[3] & FN_ARRAY_HAS_NAME, described = p[3] & FN_ARRAY_HAS_META;
+    if ((!named && fn_load16(p + 6)) || (!described && fn_load32(p + 8)))
+        return FN_E_ARRAY_HEADER;
     if (fn_load16(p + 6) > limits->name)
         return FN_E_ARRAY_NAME;
     if (fn_load32(p + 8) > limits->meta)

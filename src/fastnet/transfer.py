@@ -12,9 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from fastnet._array.sources import bytes_of, room_of
 from fastnet._native import stream as _stream
 from fastnet.errors import IncompleteTransfer, TransferTimeout
 from fastnet.tuning import Tuning
@@ -91,6 +88,8 @@ def send_from(
             `transferred` attribute.
         TypeError: the object has no bytes to send.
     """
+    from fastnet._array.sources import bytes_of  # NumPy is not loaded before it is needed
+
     tuning = tuning or _DEFAULT
     limit = _timeout_of(dest, timeout)
     array = bytes_of(arr)
@@ -124,6 +123,8 @@ def recv_into(
         TransferTimeout: the time was up, with the same attributes.
         OSError: the connection failed.
     """
+    from fastnet._array.sources import room_of
+
     tuning = tuning or _DEFAULT
     limit = _timeout_of(source, timeout)
     array = room_of(arr)
@@ -173,6 +174,8 @@ def _blocks(array: Any, size: int) -> Any:
         for start in range(0, len(view), size):
             yield view[start : start + size]
         return
+    import numpy as np
+
     step = max(1, size // max(1, array.itemsize))
     for start in range(0, array.size, step):
         piece = np.asarray(array.flat[start : start + step])
@@ -266,4 +269,6 @@ def _recv_by_method(array: Any, source: Any, limit: float | None, size: int) -> 
 
 
 def _scatter(array: Any, start: int, count: int, view: memoryview) -> None:
+    import numpy as np
+
     array.flat[start : start + count] = np.frombuffer(view, dtype=array.dtype, count=count)

@@ -6,14 +6,14 @@ import socket
 import struct
 import time
 
-import fn1wire
-import links
 import numpy as np
 import pytest
-from fn1wire import CANCEL, CLOSE, CREDIT, DATA, ERROR, INLINE, MESSAGE, PING, PONG, frame
 
 import fastnet
+import fn1wire
+import links
 from fastnet import Limits, ProtocolError
+from fn1wire import CANCEL, CLOSE, CREDIT, DATA, ERROR, INLINE, MESSAGE, PING, PONG, frame
 
 U1 = fn1wire.atom("|u1")
 HEAD = fn1wire.header(U1, (3,))

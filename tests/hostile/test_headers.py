@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import socket
 
-import fn1wire
-import links
 import numpy as np
 import pytest
-from fn1wire import Field, atom, header, named, structure, subarray
 
 import fastnet
+import fn1wire
+import links
 from fastnet import Limits, ProtocolError
+from fn1wire import Field, atom, header, named, structure, subarray
 
 U1 = atom("|u1")
 BIG = 1 << 63

@@ -6,14 +6,14 @@ import os
 import socket
 import time
 
-import fn1wire
-import links
 import numpy as np
 import pytest
-from fn1wire import Wire
 
 import fastnet
+import fn1wire
+import links
 from fastnet import Limits, arrays
+from fn1wire import Wire
 
 GOOD = fn1wire.preface()
 WRONG = {

@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 
-import links
 import numpy as np
 import pytest
+
+import links
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "large_arrays.py"
 pytestmark = pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not here")
@@ -52,18 +53,15 @@ def test_both_ends():
 
 
 def test_each_end_as_a_program():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     command = [sys.executable, EXAMPLE]
     with subprocess.Popen(
-        [*command, "serve", str(port), "1000"], stdout=subprocess.PIPE, text=True
+        [*command, "serve", "0", "1000"], stdout=subprocess.PIPE, text=True
     ) as serving:
-        for _ in range(100):
-            done = subprocess.run(
-                [*command, "connect", str(port), "1000"], capture_output=True, text=True
-            )
-            if done.returncode == 0:
-                break
+        port = serving.stdout.readline().split()[-1]
+        done = subprocess.run(
+            [*command, "connect", port, "1000"], capture_output=True, text=True, timeout=50
+        )
+        assert done.returncode == 0, done.stderr
         assert "received 8000 bytes" in serving.communicate(timeout=links.SOON)[0]
         assert serving.returncode == 0
 

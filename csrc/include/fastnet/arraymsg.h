@@ -12,7 +12,8 @@
  *        dtype, name (UTF-8), meta (JSON, UTF-8)
  *
  * The three lengths and the shape account for every byte: nothing may be left
- * over.  The body is itemsize times the product of the shape, exactly.
+ * over, and what a flag says is absent has length 0.  The body is itemsize
+ * times the product of the shape, exactly.
  *
  * A DTYPE is a tree, written in prefix form:
  *

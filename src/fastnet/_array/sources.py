@@ -36,6 +36,7 @@ class Descriptions:
         self._known: OrderedDict[Any, bytes] = OrderedDict()
 
     def of(self, dtype: np.dtype[Any]) -> bytes:
+        """A dtype's description; raises as `describe` does."""
         # dtypes compare equal across metadata and alignment, which a key must not mix up
         key = (dtype, dtype.isalignedstruct)
         found = self._known.get(key)

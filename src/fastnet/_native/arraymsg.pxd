@@ -1,5 +1,5 @@
 from fastnet._native.arrayhead cimport Head
-from fastnet._native.core cimport fn_array_limits, fn_body
+from fastnet._native.core cimport fn1_envelope, fn_array_limits, fn_body
 from fastnet._native.fn1 cimport Link
 from fastnet._native.memory cimport Pool
 from fastnet._native.wait cimport Patience
@@ -26,6 +26,8 @@ cdef class ArrayLink(Link):
     cdef int send_one(self, bytes header, object array, bint fortran, object timeout,
                       Patience *patience, bint hold) except -1
     cdef bytes plain_header(self, object array)
+    cdef int remember(self, bytes header, object item, object array) except -1
+    cdef bint is_as_before(self, const fn1_envelope *e) noexcept
     cdef Head wait_head(self, object timeout, Patience *patience)
     cdef Head decode(self)
     cdef object new_array(self, Head head, object timeout, Patience *patience)

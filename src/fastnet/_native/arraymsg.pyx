@@ -82,15 +82,45 @@ cdef class ArrayLink(Link):
             p.release()
         return 0
 
-    def send(self, bytes header not None, array, bint fortran, timeout):
-        """Sends one array, of which header was made by encode_header."""
+    def send(self, item, bytes header not None, array, bint fortran, bint plain, timeout):
+        """Sends one array, of which header was made by encode_header.
+
+        item is what the array was made from; plain, that it has no name or meta.
+        """
         cdef Patience patience
         patience.ready = False
+        if plain:
+            self.remember(header, item, array)
         self.begin_send()
         try:
             self.send_one(header, array, fortran, timeout, &patience, False)
         finally:
             self.end_send()
+
+    def send_like_before(self, array, timeout):
+        """Sends an array that has no name or meta and looks like the last such one.
+
+        False, with nothing sent, when it does not.
+        """
+        cdef Patience patience
+        cdef bytes header = self.plain_header(array)
+        if header is None:
+            return False
+        patience.ready = False
+        self.begin_send()
+        try:
+            self.send_one(header, array, False, timeout, &patience, False)
+        finally:
+            self.end_send()
+        return True
+
+    cdef int remember(self, bytes header, object item, object array) except -1:
+        """Keeps the header of a plain C array for the next that looks the same."""
+        if array is item and type(item) is self.ndarray and item.flags.c_contiguous:
+            self.sent_header = header
+            self.sent_dtype = item.dtype
+            self.sent_shape = item.shape
+        return 0
 
     cdef bytes plain_header(self, object array):
         """The last header again, where it fits this array as well; else None."""
@@ -119,10 +149,7 @@ cdef class ArrayLink(Link):
                     self.send_one(header, item, False, timeout, &patience, hold)
                 else:
                     header, array, fortran = self.prepare(item)
-                    if array is item and type(item) is self.ndarray and item.flags.c_contiguous:
-                        self.sent_header = header
-                        self.sent_dtype = item.dtype
-                        self.sent_shape = item.shape
+                    self.remember(header, item, array)
                     self.send_one(header, array, fortran, timeout, &patience, hold)
                 count += 1
             done = True
@@ -136,15 +163,20 @@ cdef class ArrayLink(Link):
 
     # ----------------------------------------------------------- receiving
 
+    cdef bint is_as_before(self, const fn1_envelope *e) noexcept:
+        """Whether an envelope says just what the last one said."""
+        if self.got_header is None or e.segments != 1 or e.body != self.got_head.nbytes:
+            return False
+        if <size_t> PyBytes_GET_SIZE(self.got_header) != e.meta.len:
+            return False
+        return memcmp(PyBytes_AS_STRING(self.got_header), e.meta.data, e.meta.len) == 0
+
     cdef Head decode(self):
         """The Head of the envelope just received."""
         cdef fn1_envelope *e = &self.link.rx.envelope
-        cdef const char *data = <const char *> e.meta.data
         cdef fn_array_head c
         cdef Head head
-        if (self.got_header is not None and PyBytes_GET_SIZE(self.got_header) == <Py_ssize_t> e.meta.len
-                and memcmp(PyBytes_AS_STRING(self.got_header), data, e.meta.len) == 0
-                and e.segments == 1 and e.body == self.got_head.nbytes):
+        if self.is_as_before(e):
             return self.got_head
         if e.kind != FN1_KIND_ARRAY or e.segments != 1:
             raise errors.ProtocolError("a message that is not one array")
@@ -159,7 +191,7 @@ cdef class ArrayLink(Link):
             raise
         except Exception as error:
             head.problem = error
-        self.got_header = data[:e.meta.len]
+        self.got_header = (<const char *> e.meta.data)[:e.meta.len]
         self.got_head = head
         return head
 

@@ -149,7 +149,8 @@ cdef class Link(Sender):
         text = data[:self.link.rx.error_text.len].decode("utf-8", "replace")
         text = "".join([c if c.isprintable() else "?" for c in text])
         self.poison_receive(f"the peer ended it: {text}")
-        kind = errors.LimitError if self.link.rx.error_code == FN1_ERR_LIMIT else errors.ProtocolError
+        limit = self.link.rx.error_code == FN1_ERR_LIMIT
+        kind = errors.LimitError if limit else errors.ProtocolError
         raise kind(f"the peer ended the connection: {text}")
 
     cdef int check_application(self) except -1:

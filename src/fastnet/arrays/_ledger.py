@@ -36,6 +36,7 @@ class Ledger:
         self._counts: collections.Counter[str] = collections.Counter()
 
     def count(self, what: str) -> None:
+        """Adds one to a counter."""
         with self._lock:
             self._counts[what] += 1
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from fastnet import errors
 from fastnet._array.sources import target
 from fastnet._native import sock as _sock
+from fastnet._native.arrayhead import Head
 from fastnet._native.arraymsg import Arrays
 from fastnet.arrays._incoming import ArrayInfo, check_fit, info_of, item_of
 from fastnet.arrays._link import make_link
@@ -95,10 +96,17 @@ class Stream:
             RuntimeError: another thread is sending.
             OSError: the connection failed.
         """
-        header, view, fortran = self._outgoing.prepare(array, name, meta)
+        self._check_open()
         self._hear_refusal()
-        with self._explaining():
-            self._link.send(header, view, fortran, timeout)
+        plain = name is None and meta is None
+        try:
+            if plain and self._link.send_like_before(array, timeout):
+                return int(array.nbytes)
+            header, view, fortran = self._outgoing.prepare(array, name, meta)
+            self._link.send(array, header, view, fortran, plain, timeout)
+        except ConnectionError as error:
+            self._explain(error)
+            raise
         return int(view.nbytes)
 
     def send_items(
@@ -122,27 +130,25 @@ class Stream:
         """
         hold = hasattr(items, "__len__") and not hasattr(items, "__next__")
         sequence: Iterable[Any] = items.items() if isinstance(items, Mapping) else items
+        self._check_open()
         self._hear_refusal()
-        with self._explaining():
+        try:
             return self._link.send_many(sequence, hold, timeout)
+        except ConnectionError as error:
+            self._explain(error)
+            raise
 
     def _hear_refusal(self) -> None:
         """Looks, until the peer has introduced itself, whether it refuses instead."""
         link = self._link
-        if not link.peer_known and not self._closed:
+        if not link.peer_known:
             link.poll_preface()
 
-    @contextlib.contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """A failed send in the peer's words, where it left any."""
-        self._check_open()
-        try:
-            yield
-        except (ConnectionError, BrokenPipeError) as error:
-            reason = self._link.last_words()
-            if reason is not None:
-                raise reason from error
-            raise
+    def _explain(self, error: ConnectionError) -> None:
+        """Raises the peer's words for a failed send, where it left any."""
+        reason = self._link.last_words()
+        if reason is not None:
+            raise reason from error
 
     # ---------------------------------------------------------------- receiving
 
@@ -175,28 +181,31 @@ class Stream:
             ProtocolError, LimitError: the peer sent what must not be accepted.
             RuntimeError: another thread is receiving.
         """
-        return self.recv_item(out, timeout=timeout).array
+        return self._receive(out, timeout)[1]
 
     def recv_item(self, out: Any = None, *, timeout: float | None = None) -> Item:
         """Receives the next array with its name and meta; otherwise like `recv`."""
+        return item_of(*self._receive(out, timeout))
+
+    def _receive(self, out: Any, timeout: float | None) -> tuple[Head, Any]:
         self._check_open()
         try:
             if out is None:
-                return item_of(*self._link.receive(timeout))
+                return self._link.receive(timeout)
             return self._receive_into(out, timeout)
         except errors.ProtocolError as error:
             self._refuse(error)
             raise
 
-    def _receive_into(self, out: Any, timeout: float | None) -> Item:
-        started = time.monotonic()
+    def _receive_into(self, out: Any, timeout: float | None) -> tuple[Head, Any]:
+        started = 0.0 if timeout is None else time.monotonic()
         head = self._link.head(timeout)
         view = target(out, self._outgoing.descriptions)
         check_fit(head, view.array, view.description)
         if timeout is not None:
             timeout = max(0.0, timeout - (time.monotonic() - started))
         self._link.receive_into(view.array, head.order == "F", timeout)
-        return item_of(head, out)
+        return head, out
 
     def peek(self, *, timeout: float | None = None) -> ArrayInfo:
         """Says what the next array is, and leaves it the next.
