@@ -28,7 +28,7 @@ def listening(port):
 
 
 def server(s, count):
-    c, addr = s.accept()
+    c, _addr = s.accept()
     with c:
         a = numpy.arange(0.0, float(count))
         print("sent", send_from(a, c), "bytes")

@@ -22,7 +22,12 @@ from fn1wire import Wire
 
 # Sockets on a shared machine have no steady pace, so no example has a deadline.
 settings.register_profile(
-    "fastnet", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    "fastnet",
+    deadline=None,
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("fastnet")
 

@@ -194,3 +194,18 @@ def resident(field: str = "VmRSS") -> int:
             if line.startswith(field + ":"):
                 return int(line.split()[1]) * 1024
     raise AssertionError(f"no {field} here")
+
+
+def nobody_comes(listener: arrays.Listener, seconds: float) -> None:
+    """Accepts for so long; fails when a peer gets through."""
+    try:
+        stream = listener.accept(seconds)
+    except TimeoutError:
+        return
+    stream.abort()
+    raise AssertionError("somebody came")
+
+
+def growth(before: int) -> int:
+    """Bytes of memory taken since resident() said `before`; a sanitizer's own do not count."""
+    return 0 if "asan" in os.environ.get("LD_PRELOAD", "") else resident() - before

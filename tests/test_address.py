@@ -53,7 +53,7 @@ BAD = [
     ("tcp://host:-1", "port"),
     ("tcp://host:65536", "65535"),
     ("tcp://host:1.5", "port"),
-    ("tcp://host:９０", "port"),
+    ("tcp://host:\uff19\uff10", "port"),
     ("tcp://::1", 'write "tcp://[::1]:PORT"'),
     ("tcp://::1:9000", "[::1:9000]:PORT"),
     ("tcp://[::1]", "tcp://[::1]:9000"),

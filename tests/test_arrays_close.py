@@ -158,13 +158,59 @@ def test_close_throws_away_what_was_peeked(pair):
     leave(*pair)
 
 
-def test_close_under_a_receiver_wakes_it(pair):
+@LINKS
+def test_abort_wakes_a_receiver(pair):
     one, _two = pair
     receiving = links.Background(one.recv)
     links.wait_until(lambda: one._link.receiving_now)
     one.abort()
     with pytest.raises((OSError, EOFError, ValueError, fastnet.Error)):
-        receiving.result()
+        receiving.result(links.SOON)
+
+
+@LINKS
+def test_abort_wakes_a_sender(pair):
+    one, _two = pair
+    sending = links.Background(one.send, np.ones(80 << 20, "u1"))
+    links.wait_until(lambda: one.stats()["bytes_sent"] > 100_000)
+    time.sleep(0.05)
+    one.abort()
+    with pytest.raises((OSError, ValueError, fastnet.Error)):
+        sending.result(links.SOON)
+
+
+def test_abort_under_a_receiver_never_touches_another_connection(listen, keep):
+    """A descriptor that is closed in the middle of a call may be another one's at once."""
+    listener = listen()
+    for _ in range(20):
+        one, two = (keep(stream) for stream in links.joined(listener))
+        receiving = links.Background(one.recv)
+        links.wait_until(lambda one=one: one._link.receiving_now)
+        one.abort()
+        three, four = links.joined(listener)  # takes the number that became free
+        three.send(np.full(3, 5))
+        assert four.recv(timeout=links.SOON)[0] == 5
+        four.send(np.full(3, 6))
+        assert three.recv(timeout=links.SOON)[0] == 6
+        with pytest.raises((OSError, EOFError, ValueError, fastnet.Error)):
+            receiving.result(links.SOON)
+        for stream in (two, three, four):
+            stream.abort()
+
+
+@LINKS
+def test_close_while_another_thread_receives(pair):
+    """The usual reader thread: it sees the peer's close, and close() waits for that."""
+    one, two = pair
+    reading = links.Background(lambda: [array.size for array in one])
+    answering = links.Background(lambda: [two.send(array) for array in two])
+    for size in (1, 2, 3):
+        one.send(np.ones(size))
+    closing = links.Background(one.close)
+    answering.result()
+    two.close()
+    closing.result()
+    assert reading.result() == [1, 2, 3]
 
 
 @LINKS
@@ -230,7 +276,7 @@ def test_abort_is_not_a_regular_end(pair):
 
 def test_abort_with_a_reason(pair):
     work = links.Background(pair[0].abort, "no more \u2028 disk\x07")
-    with pytest.raises(ProtocolError, match="no more [?] disk[?]"):  # nothing unprintable
+    with pytest.raises(ProtocolError, match=r"no more [?] disk[?]"):  # nothing unprintable
         pair[1].recv()
     pair[1].abort()
     work.result()

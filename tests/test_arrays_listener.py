@@ -136,7 +136,7 @@ def test_a_port_in_use_names_the_address(listen):
 
 
 def test_an_address_of_another_machine():
-    with pytest.raises(OSError, match="192.0.2.1"):
+    with pytest.raises(OSError, match=r"192\.0\.2\.1"):
         arrays.listen(("192.0.2.1", 0))
 
 
@@ -158,7 +158,7 @@ def test_a_host_that_cannot_be_resolved(call):
 @pytest.mark.parametrize("call", [arrays.listen, arrays.connect])
 @pytest.mark.parametrize("address", ["localhost:5", 5, "udp://h:1"])
 def test_what_is_no_address(call, address):
-    with pytest.raises(ValueError, match="address|tcp"):
+    with pytest.raises(ValueError, match=r"(address|tcp)"):
         call(address)
 
 
@@ -250,11 +250,10 @@ def test_two_threads_may_accept(listen, keep):
 
 def test_a_second_accept_keeps_its_deadline(listen):
     listener = listen()
-    first = links.Background(lambda: pytest.raises(TimeoutError, listener.accept, 0.4))
+    first = links.Background(links.nobody_comes, listener, 0.4)
     time.sleep(0.02)
     began = time.monotonic()
-    with pytest.raises(TimeoutError):
-        listener.accept(0.05)
+    links.nobody_comes(listener, 0.05)
     assert time.monotonic() - began < 0.35
     first.result()
 
@@ -312,10 +311,9 @@ def test_as_a_context_manager():
 
 def test_a_dropped_listener_is_reported():
     """Like a socket that was never closed."""
-    listener = arrays.listen(LOOPBACK)
+    held = [arrays.listen(LOOPBACK)]
     with pytest.warns(ResourceWarning):
-        del listener
-        gc.collect()
+        held.clear() or gc.collect()
 
 
 # ------------------------------------------------------------------------- counting
@@ -350,8 +348,7 @@ def test_stats_of_those_that_misbehave(listen, keep):
     keep(socket.create_connection(listener.address))  # silent
     good = keep(arrays.connect(listener.address))
     keep(listener.accept(links.SOON))
-    with pytest.raises(TimeoutError):
-        listener.accept(0.4)
+    links.nobody_comes(listener, 0.4)
     stats = listener.stats()
     assert (stats["accepted"], stats["bad_peers"], stats["handshake_timeouts"]) == (1, 1, 1)
     assert (stats["open"], stats["pending"]) == (1, 0)
@@ -371,16 +368,13 @@ def test_connecting_to_what_speaks_something_else(keep):
         again.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         time.sleep(0.02)
         with pytest.raises(fastnet.ProtocolError, match="fn1"):
-            for _ in range(100):
-                other.send(np.ones(1))
-                time.sleep(0.002)
+            other.send_items(np.ones((1000, 1)))
 
 
 def test_what_speaks_fn1_for_something_else(raw_client):
     listener, wire = raw_client()
     wire.sock.sendall(fn1wire.preface(extensions=fn1wire.extension(1, b"rpc")))
-    with pytest.raises(TimeoutError):
-        listener.accept(0.1)
+    links.nobody_comes(listener, 0.1)
     assert listener.stats()["bad_peers"] == 1
     wire.preface()
     code, text = wire.error()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="the sources are not
 LEAVES = {"errors", "address", "limits", "tuning", "transfer", "_array"}
 FRONTS = {"arrays": set(), "cli": {"arrays"}}  # and which other fronts each may use
 # Third parties, by who may import them; "late" only inside functions.
-NUMPY = {"_array": "early", "arrays": "early", "cli": "late", "transfer": "early"}
+NUMPY = {"_array": "early", "arrays": "early", "cli": "late", "transfer": "late"}
 THIRD = {
     "numpy": NUMPY,
     "ml_dtypes": {"_array": "late"},
@@ -185,11 +185,10 @@ def test_importing_fastnet_is_light():
 
 
 def test_numpy_waits_for_arrays():
-    used = "fastnet.Limits(), fastnet.Tuning(), fastnet.Error, fastnet.address.parse('/x')"
+    used = "fastnet.Limits(), fastnet.Tuning(), fastnet.Error, fastnet.send_from"
     modules = loaded(f"import fastnet\n{used}")
     assert "numpy" not in modules
     assert "fastnet.tuning" in modules
-    assert "numpy" in loaded("import fastnet\nfastnet.send_from")
 
 
 def test_arrays_load_nothing_they_do_not_need():
@@ -248,7 +247,8 @@ def test_no_file_is_long_or_unfinished(path):
     assert text.count("\n") <= 400, "longer than 400 lines"
     if path != pathlib.Path(__file__):
         assert not re.search(r"\b(TODO|FIXME|XXX)\b|raise NotImplementedError", text)
-    assert max((len(line) for line in text.splitlines()), default=0) <= 100
+    if path.suffix not in (".c", ".h"):  # clang-format sees to those
+        assert max((len(line) for line in text.splitlines()), default=0) <= 100
 
 
 @pytest.mark.parametrize("path", sources("*.pyx"), ids=lambda p: p.name)

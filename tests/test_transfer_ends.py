@@ -242,8 +242,7 @@ INTERRUPTED = """
 @pytest.mark.parametrize("mode", ["blocking", "non-blocking"])
 @pytest.mark.parametrize("direction", ["send", "receive"])
 def test_ctrl_c_is_honoured_at_once(sockets, direction, mode, record_property):
-    one, two = sockets
-    number = two.fileno()
+    number = sockets[1].fileno()
     with links.program(INTERRUPTED, number, direction, mode, pass_fds=[number]) as child:
         assert child.stdout.readline() == "ready\n"
         time.sleep(0.15)  # well inside the transfer

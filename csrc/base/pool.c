@@ -20,6 +20,7 @@ struct slot {
 struct small {
     size_t capacity;
     size_t count;
+    fn_time since; /* when the stack was last empty */
     void *data[FN_POOL_SMALL];
 };
 
@@ -107,6 +108,33 @@ static size_t capacity_for(size_t size)
     return round_up(size, size < FN_POOL_HUGE ? 4096 : FN_POOL_HUGE);
 }
 
+/* ------------------------------------------------------------- small blocks */
+
+static void *pop_small(struct small *s, size_t capacity)
+{
+    return s->count && s->capacity == capacity ? s->data[--s->count] : NULL;
+}
+
+static void empty_small(struct small *s)
+{
+    while (s->count)
+        free(s->data[--s->count]);
+}
+
+/* True when the stack took the block; it changes its size when it is empty. */
+static bool push_small(struct small *s, void *data, size_t capacity)
+{
+    if (s->count == 0)
+        s->capacity = capacity;
+    if (s->capacity != capacity || s->count == FN_POOL_SMALL ||
+        (s->count + 1) * capacity > FN_POOL_SMALL_BYTES)
+        return false;
+    if (s->count == 0)
+        s->since = fn_now(); /* the clock is not read for each of a swarm */
+    s->data[s->count++] = data;
+    return true;
+}
+
 /* ----------------------------------------------------------------- the pool */
 
 struct fn_pool *fn_pool_new(size_t cap, fn_time idle, bool huge_pages)
@@ -137,6 +165,8 @@ static void free_slot(struct fn_pool *pool, size_t i)
 
 static void trim(struct fn_pool *pool, fn_time now)
 {
+    if (pool->small.count && now - pool->small.since >= pool->idle)
+        empty_small(&pool->small);
     while (pool->slots && now - pool->slot[0].since >= pool->idle)
         free_slot(pool, 0);
 }
@@ -150,28 +180,6 @@ static void let_go(struct fn_pool *pool)
         return;
     pthread_mutex_destroy(&pool->lock);
     free(pool);
-}
-
-static void *pop_small(struct small *s, size_t capacity)
-{
-    return s->count && s->capacity == capacity ? s->data[--s->count] : NULL;
-}
-
-static void empty_small(struct small *s)
-{
-    while (s->count)
-        free(s->data[--s->count]);
-}
-
-/* True when the stack took the block; it changes its size when it is empty. */
-static bool push_small(struct small *s, void *data, size_t capacity)
-{
-    if (s->count == 0)
-        s->capacity = capacity;
-    if (s->capacity != capacity || s->count == FN_POOL_SMALL)
-        return false;
-    s->data[s->count++] = data;
-    return true;
 }
 
 void fn_pool_release(struct fn_pool *pool)
@@ -292,7 +300,8 @@ void fn_pool_trim(struct fn_pool *pool, fn_time now)
 struct fn_pool_stats fn_pool_stats(struct fn_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    struct fn_pool_stats stats = {pool->free_bytes, pool->reused, pool->fresh};
+    uint64_t small = (uint64_t)pool->small.count * pool->small.capacity;
+    struct fn_pool_stats stats = {pool->free_bytes + small, pool->reused, pool->fresh};
     pthread_mutex_unlock(&pool->lock);
     return stats;
 }

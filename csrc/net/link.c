@@ -135,8 +135,9 @@ int fn_link_flush(struct fn_link *l, const struct fn_wait *wait)
         if (sent < 0)
             return (int)sent;
         fn_link_sent(l, (size_t)sent);
-        if (wait->check_at != FN_NEVER && l->tx.body && fn_now() >= wait->check_at)
-            return FN_E_CHECK;
+        st = l->tx.body ? fn_wait_over(wait) : 0;
+        if (st < 0)
+            return st;
     }
 }
 
@@ -217,6 +218,10 @@ static int complete(struct fn_link *l)
 
 static int on_cancel(struct fn_link *l)
 {
+    if (l->rx.head.stream != 0)
+        return FN_E_FN1_STREAM;
+    if (l->rx.head.flags & FN1_BY_RECEIVER)
+        return 0; /* on stream 0 a message goes out whole: there is nothing to stop */
     if (!l->assembly.open || l->rx.head.message != l->assembly.message)
         return FN_E_FN1_ORDER;
     l->assembly.open = false;
@@ -278,10 +283,13 @@ int fn_link_next(struct fn_link *l, const struct fn_wait *wait)
     int st = fn_link_check_owner(l);
     if (st < 0)
         return st;
-    for (;;) {
+    for (bool moved = false;; moved = true) {
         int event = fn_link_step(l);
         if (event != FN_E_MORE)
             return event;
+        st = moved ? fn_wait_over(wait) : 0; /* also while bytes keep coming */
+        if (st < 0)
+            return st;
         int n = fn_link_want(l, iov, FN_IOV);
         if (n < 0)
             return n;
@@ -289,8 +297,6 @@ int fn_link_next(struct fn_link *l, const struct fn_wait *wait)
         if (got < 0)
             return (int)got;
         fn_link_got(l, (size_t)got);
-        if (wait->check_at != FN_NEVER && l->sink && fn_now() >= wait->check_at)
-            return FN_E_CHECK;
     }
 }
 

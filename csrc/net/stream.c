@@ -25,7 +25,7 @@ void fn_stream_init(struct fn_stream *s, int fd)
 
 size_t fn_stream_chunk(const struct fn_stream *s, uint64_t total)
 {
-    return total <= FN_SMALL ? s->chunk / 2 : s->chunk;
+    return total <= FN_SMALL && s->chunk > 1 ? s->chunk / 2 : s->chunk;
 }
 
 struct fn_wait fn_wait_forever(void)
@@ -37,7 +37,7 @@ struct fn_wait fn_wait_forever(void)
 
 static fn_time stalls_at(const struct fn_wait *wait, fn_time since)
 {
-    return wait->stall == FN_NEVER ? FN_NEVER : since + wait->stall;
+    return wait->stall >= FN_NEVER - since ? FN_NEVER : since + wait->stall;
 }
 
 /* Which of the three ends of a wait has come, or 0. */
@@ -82,6 +82,16 @@ static int wait_side(int fd, short events, const struct fn_wait *wait, fn_time *
     if (st != 0 && st != FN_E_CHECK)
         *waiting_since = 0;
     return st;
+}
+
+int fn_wait_over(const struct fn_wait *wait)
+{
+    if (wait->deadline == FN_NEVER && wait->check_at == FN_NEVER)
+        return 0;
+    fn_time now = fn_now();
+    if (now >= wait->deadline)
+        return FN_E_TIMEOUT;
+    return now >= wait->check_at ? FN_E_CHECK : 0;
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -129,8 +139,9 @@ int fn_stream_send_all(struct fn_stream *s, struct fn_walk *w, const struct fn_w
         if (sent < 0)
             return (int)sent;
         fn_walk_sent(w, (size_t)sent);
-        if (wait->check_at != FN_NEVER && fn_walk_left(w) && fn_now() >= wait->check_at)
-            return FN_E_CHECK;
+        int st = fn_walk_left(w) ? fn_wait_over(wait) : 0;
+        if (st < 0)
+            return st;
     }
     return FN_OK;
 }
@@ -171,7 +182,7 @@ static int64_t spin_recv(struct fn_stream *s, struct iovec *iov, int n, const st
         }
         now = fn_now();
     }
-    s->spin_wait = s->spin_wait < FN_SPIN_SKIP ? s->spin_wait * 2 + 1 : FN_SPIN_SKIP;
+    s->spin_wait = s->spin_wait < FN_SPIN_SKIP / 2 ? s->spin_wait * 2 + 1 : FN_SPIN_SKIP;
     s->spin_skip = s->spin_wait;
     return -EAGAIN;
 }
@@ -219,8 +230,9 @@ int fn_stream_recv_exact(struct fn_stream *s, struct fn_walk *w, const struct fn
         if (got < 0)
             return (int)got;
         fn_walk_received(w, (size_t)got);
-        if (wait->check_at != FN_NEVER && fn_walk_left(w) && fn_now() >= wait->check_at)
-            return FN_E_CHECK;
+        int st = fn_walk_left(w) ? fn_wait_over(wait) : 0;
+        if (st < 0)
+            return st;
     }
     return FN_OK;
 }

@@ -214,10 +214,11 @@ static void test_types_flags_and_lengths(void)
         uint32_t length = type == FN1_MESSAGE || type == FN1_DATA || type == FN1_ERROR ? 8 : 0;
         uint8_t t = (uint8_t)type;
         assert(head_status(t, 0, length) == (unknown ? FN_E_FN1_TYPE : FN1_HEAD_SIZE));
-        bool any = type >= FN1_SKIPPABLE, inlined = any || type == FN1_MESSAGE;
+        bool any = type >= FN1_SKIPPABLE;
+        bool one = any || type == FN1_MESSAGE || type == FN1_CANCEL;
         if (unknown)
             continue;
-        assert(head_status(t, 1, length) == (inlined ? FN1_HEAD_SIZE : FN_E_FN1_FLAGS));
+        assert(head_status(t, 1, length) == (one ? FN1_HEAD_SIZE : FN_E_FN1_FLAGS));
         assert(head_status(t, 2, length) == (any ? FN1_HEAD_SIZE : FN_E_FN1_FLAGS));
         assert(head_status(t, 0x80, length) == (any ? FN1_HEAD_SIZE : FN_E_FN1_FLAGS));
         if (type >= FN1_CREDIT && type <= FN1_CLOSE && type != FN1_ERROR)

@@ -226,6 +226,23 @@ static void test_staging_is_capped(void)
     fn1_tx_fini(&tx);
 }
 
+/* After CLOSE and after ERROR nothing may follow, so no PONG does. */
+static void test_no_pong_after_the_end(void)
+{
+    for (int error = 0; error < 2; error++) {
+        struct fn1_tx tx;
+        struct fn1_head bye = {.type = FN1_CLOSE};
+        fn1_tx_init(&tx, FN1_FRAGMENT_MIN, 4096);
+        assert((error ? fn1_tx_error(&tx, 1, "") : fn1_tx_control(&tx, &bye)) == FN_OK);
+        fn1_tx_answer_ping(&tx, 1);
+        w.len = 0;
+        drain(&tx, 2, 100, 100);
+        fn1_tx_answer_ping(&tx, 2);
+        assert(!fn1_tx_pending(&tx) && w.len == FN1_HEAD_SIZE + (error ? 4u : 0u));
+        fn1_tx_fini(&tx);
+    }
+}
+
 static void test_envelope_larger_than_a_fragment(void)
 {
     static uint8_t meta[200];
@@ -279,6 +296,7 @@ int main(void)
     test_round_trip();
     test_pong_between_frames();
     test_staging_is_capped();
+    test_no_pong_after_the_end();
     test_envelope_larger_than_a_fragment();
     test_error_text();
     return 0;

@@ -143,6 +143,10 @@ static void test_cancel(void)
     wire_message(&w, 4, 0, 20, false);
     wire_head(&w, (struct fn1_head){.type = FN1_CANCEL, .message = 3});
     EXPECT(FN_E_FN1_ORDER, FN1_EV_PREFACE, FN1_EV_MESSAGE);
+    wire_begin(&w);
+    wire_message(&w, 4, 0, 20, false);
+    wire_head(&w, (struct fn1_head){.type = FN1_CANCEL, .stream = 1, .message = 4});
+    EXPECT(FN_E_FN1_STREAM, FN1_EV_PREFACE, FN1_EV_MESSAGE);
 }
 
 static void test_prefaces(void)

@@ -298,6 +298,7 @@ static void test_spin_backs_off(void)
         struct fn_wait wait = fn_wait_forever();
         wait.deadline = fn_now() + 20000;
         assert(receive(&s, &byte, 1, &wait, &passed) == FN_E_TIMEOUT);
+        assert(s.spin_wait <= FN_SPIN_SKIP && s.spin_skip <= FN_SPIN_SKIP);
     }
     assert(s.spin_wait == FN_SPIN_SKIP);
     close_pair(fd);

@@ -91,7 +91,7 @@ static int preface_check(const struct fn1_preface *p)
 int64_t fn1_preface_decode(const uint8_t *in, size_t len, struct fn1_preface *p)
 {
     size_t known = fn_minz(len, sizeof magic);
-    if (memcmp(in, magic, known) != 0)
+    if (known && memcmp(in, magic, known) != 0)
         return FN_E_FN1_MAGIC;
     if (len < FN1_PREFACE_SIZE)
         return FN_E_MORE;
@@ -157,6 +157,14 @@ static int length_check(const struct fn1_head *h)
     }
 }
 
+/* The flags that a type may have. */
+static int flags_of(uint8_t type)
+{
+    if (type == FN1_MESSAGE)
+        return FN1_INLINE;
+    return type == FN1_CANCEL ? FN1_BY_RECEIVER : 0;
+}
+
 int64_t fn1_head_decode(const uint8_t *in, size_t len, struct fn1_head *h)
 {
     if (len < FN1_HEAD_SIZE)
@@ -174,7 +182,7 @@ int64_t fn1_head_decode(const uint8_t *in, size_t len, struct fn1_head *h)
         return st;
     if (fn_load16(in + 2) != 0)
         return FN_E_FN1_RESERVED;
-    if (h->type < FN1_SKIPPABLE && (h->flags & ~(h->type == FN1_MESSAGE ? FN1_INLINE : 0)))
+    if (h->type < FN1_SKIPPABLE && (h->flags & ~flags_of(h->type)))
         return FN_E_FN1_FLAGS;
     return FN1_HEAD_SIZE;
 }

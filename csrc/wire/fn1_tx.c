@@ -33,7 +33,9 @@ int fn1_tx_control(struct fn1_tx *tx, const struct fn1_head *h)
 {
     uint8_t bytes[FN1_HEAD_SIZE];
     fn1_head_encode(bytes, h);
-    return fn_buf_append(&tx->out, bytes, sizeof bytes);
+    int st = fn_buf_append(&tx->out, bytes, sizeof bytes);
+    tx->ended = tx->ended || (st == FN_OK && h->type == FN1_CLOSE);
+    return st;
 }
 
 int fn1_tx_error(struct fn1_tx *tx, uint32_t code, const char *text)
@@ -53,6 +55,7 @@ int fn1_tx_error(struct fn1_tx *tx, uint32_t code, const char *text)
     fn_store32(out + FN1_HEAD_SIZE, code);
     memcpy(out + FN1_HEAD_SIZE + 4, text, len);
     fn_buf_commit(&tx->out, FN1_HEAD_SIZE + 4 + len);
+    tx->ended = true;
     return FN_OK;
 }
 
@@ -115,12 +118,12 @@ void fn1_tx_answer_ping(struct fn1_tx *tx, uint64_t token)
 bool fn1_tx_pending(struct fn1_tx *tx)
 {
     return fn_buf_len(&tx->out) || tx->body ||
-           atomic_load_explicit(&tx->pong_due, memory_order_acquire);
+           (!tx->ended && atomic_load_explicit(&tx->pong_due, memory_order_acquire));
 }
 
 static int stage_pong(struct fn1_tx *tx)
 {
-    if (fn_buf_len(&tx->out) + FN1_TX_SLACK > tx->out.cap)
+    if (tx->ended || fn_buf_len(&tx->out) + FN1_TX_SLACK > tx->out.cap)
         return FN_OK; /* it stays due until there is room */
     if (!atomic_exchange_explicit(&tx->pong_due, false, memory_order_acq_rel))
         return FN_OK;

@@ -49,7 +49,7 @@ static inline size_t fn_buf_room(const struct fn_buf *b)
 
 static inline uint8_t *fn_buf_head(const struct fn_buf *b)
 {
-    return b->data + b->read;
+    return b->data ? b->data + b->read : NULL;
 }
 
 static inline uint8_t *fn_buf_tail(const struct fn_buf *b)

@@ -36,8 +36,9 @@
  *              body follows in the same frame.
  *     DATA     the next bytes of a message's body
  *     CREDIT   offset more bytes of body may be sent on the stream; no payload
- *     CANCEL   the sender of the message gives it up, or its receiver does not
- *              want the rest; no payload
+ *     CANCEL   the sender of the message gives it up; with BY_RECEIVER, its
+ *              receiver does not want the rest, which its sender may heed or
+ *              not; no payload
  *     PING     answered with a PONG of the same offset; no payload
  *     PONG
  *     ERROR    code u32, then UTF-8 text of at most 512 bytes; nothing follows
@@ -96,7 +97,8 @@ enum fn1_type {
     FN1_CLOSE = 8
 };
 
-enum { FN1_INLINE = 1 }; /* flag of MESSAGE */
+enum { FN1_INLINE = 1 };      /* flag of MESSAGE */
+enum { FN1_BY_RECEIVER = 1 }; /* flag of CANCEL */
 
 enum fn1_kind { FN1_KIND_ARRAY = 1, FN1_KIND_RPC = 2 };
 

@@ -34,6 +34,7 @@ enum {
 struct fn1_tx {
     struct fn_buf out;
     uint32_t fragment; /* bytes of payload in one frame */
+    bool ended;        /* CLOSE or ERROR was staged: no PONG may follow */
     struct fn_body *body;
     uint64_t body_total;
     uint64_t frame_left; /* payload bytes of the frame under way */

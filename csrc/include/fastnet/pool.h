@@ -32,7 +32,8 @@ enum {
     FN_POOL_MIN = 128 * 1024,
     FN_POOL_HUGE = 2 * 1024 * 1024,
     FN_POOL_SLOTS = 32,
-    FN_POOL_SMALL = 64 /* small blocks kept, all of one size */
+    FN_POOL_SMALL = 64,              /* small blocks kept, all of one size */
+    FN_POOL_SMALL_BYTES = 256 * 1024 /* and no more than this together */
 };
 
 struct fn_pool;

@@ -67,6 +67,9 @@ size_t fn_stream_chunk(const struct fn_stream *s, uint64_t total);
 /* A wait without any end. */
 struct fn_wait fn_wait_forever(void);
 
+/* For loops in which bytes always move: FN_E_TIMEOUT, FN_E_CHECK, or 0. */
+int fn_wait_over(const struct fn_wait *wait);
+
 /* One transfer of at least one byte, waiting as long as `wait` allows.
  * Returns the bytes moved (> 0), FN_E_EOF (receive), FN_E_TIMEOUT,
  * FN_E_STALL, FN_E_CHECK, or -errno. */

@@ -59,7 +59,7 @@ struct fn_tuned {
 void fn_tune_apply(int fd, const struct fn_tuning *t, struct fn_tuned *now);
 
 /* The part that a single bulk transfer on somebody else's socket wants: bbr
- * replaced where it caps the path, nothing else touched. */
+ * replaced where it caps the path, nothing else touched.  now comes zeroed. */
 void fn_tune_congestion(int fd, const char *wanted, struct fn_tuned *now);
 
 /* How long a receiver may spin: 150 us, or 0 where there is one CPU, or the

@@ -6,6 +6,8 @@ the owner passes in: `resolve` turns a dtype's description into a dtype, and
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp
 
@@ -24,6 +26,8 @@ from fastnet._native.core cimport (
     fn_body,
     fn_body_init,
     fn_link_deliver,
+    fn_now,
+    fn_pool_trim,
     fn_walk,
     fn_walk_fini,
     fn_walk_init_flat,
@@ -33,6 +37,10 @@ from fastnet._native.memory cimport Block, Pool, take
 from fastnet._native.pin cimport Pin, pin
 from fastnet._native.status cimport check
 from fastnet._native.wait cimport Patience
+
+
+cdef enum:
+    SIGNALS_EVERY = 1024  # small arrays; some 500 us
 
 
 cdef class ArrayLink(Link):
@@ -152,6 +160,8 @@ cdef class ArrayLink(Link):
                     self.remember(header, item, array)
                     self.send_one(header, array, fortran, timeout, &patience, hold)
                 count += 1
+                if count % SIGNALS_EVERY == 0:
+                    PyErr_CheckSignals()
             done = True
             return count
         finally:
@@ -162,6 +172,10 @@ cdef class ArrayLink(Link):
                 self.end_send()
 
     # ----------------------------------------------------------- receiving
+
+    cdef int idle(self) except -1:
+        fn_pool_trim(self.pool.pool, fn_now())
+        return 0
 
     cdef bint is_as_before(self, const fn1_envelope *e) noexcept:
         """Whether an envelope says just what the last one said."""
@@ -324,13 +338,19 @@ cdef class Arrays:
     def __iter__(self):
         return self
 
+    def __dealloc__(self):
+        if self.link is not None:
+            self.link.reader = 0
+
     def __next__(self):
         cdef Patience patience
         cdef Head head
         cdef ArrayLink link = self.link
-        if link.pending is None and link.link.peer_closed:
-            raise StopIteration
         patience.ready = False
+        link.reader = <unsigned long> PyThread_get_thread_ident()
+        if link.pending is None and link.link.peer_closed:
+            link.reader = 0
+            raise StopIteration
         link.begin_receive()
         try:
             head = link.wait_head(self.timeout, &patience)
@@ -342,6 +362,7 @@ cdef class Arrays:
         except EOFError as error:
             if isinstance(error, errors.Error):
                 raise
+            link.reader = 0
             raise StopIteration from None
         finally:
             link.end_receive()

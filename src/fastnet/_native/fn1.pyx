@@ -1,6 +1,7 @@
 """An fn1 connection of blocking calls (link.h): the receiving half, upon the sending one."""
 
 from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint64_t
 
 import time
@@ -25,6 +26,7 @@ from fastnet._native.core cimport (
     fn_link_at_boundary,
     fn_link_check_owner,
     fn_link_deliver,
+    fn_link_flush,
     fn_link_got,
     fn_link_may_receive,
     fn_link_may_send,
@@ -49,16 +51,30 @@ cdef class Link(Sender):
     """
 
     cdef int answer_ping(self) except -1:
-        """Sends a due PONG, unless another thread sends and so will take it along."""
+        """Sends a due PONG as far as it goes without waiting.
+
+        A peer that pings and does not read must not hold up its receiver; what
+        stays behind goes out with whatever is sent next.
+        """
         cdef Patience patience
-        patience.ready = False
         if self.sending or fn_link_may_send(&self.link) < 0:
             return 0
-        self.begin_send()
+        patience.ready = False
+        self.sending = True
         try:
-            self.flush(None, &patience)
+            if self.transport is None:
+                be_patient(&patience, 0.0, None)
+                fn_link_flush(&self.link, &patience.wait)
+            else:
+                self.flush_transport(0.0, &patience)
+        except OSError:
+            pass  # the receiving side will hear of it
         finally:
             self.end_send()
+        return 0
+
+    cdef int idle(self) except -1:
+        """Called now and then while waiting for the peer."""
         return 0
 
     # ----------------------------------------------------------- receiving
@@ -76,6 +92,10 @@ cdef class Link(Sender):
 
     cdef void end_receive(self) noexcept:
         self.receiving = False
+        self.leave()
+
+    cdef bint busy(self) noexcept:
+        return self.sending or self.receiving or self.glancing
 
     cdef int poison_receive(self, str why) except -1:
         self.link.receive_poisoned = True
@@ -115,6 +135,7 @@ cdef class Link(Sender):
                 event = fn_link_next(&self.link, &patience.wait)
             if event != FN_E_CHECK:
                 return event
+            self.idle()
             wait_again(&patience.wait, patience.signals)
 
     cdef int wait_transport(self, object timeout, Patience *patience) except? -1:
@@ -132,6 +153,8 @@ cdef class Link(Sender):
         return FN_E_CHECK
 
     cdef int raise_status(self, int st) except -1:
+        if self.dropping:
+            raise errors.Error("the stream was closed by another thread")
         if st == FN_E_TIMEOUT or st == FN_E_STALL:
             raise exception(st)
         if st == FN_E_EOF:
@@ -194,6 +217,10 @@ cdef class Link(Sender):
         self.glancing = True
         return True
 
+    cdef void end_glance(self) noexcept:
+        self.glancing = False
+        self.leave()
+
     def poll_preface(self):
         """Takes what has arrived of the peer's preface, without waiting.
 
@@ -218,7 +245,7 @@ cdef class Link(Sender):
                     self.raise_status(event)
             return True
         finally:
-            self.glancing = False
+            self.end_glance()
 
     cdef int glance(self, Patience *patience) except? -1:
         """The next event of what is here already; FN_E_TIMEOUT when there is none."""
@@ -270,10 +297,16 @@ cdef class Link(Sender):
         except OSError:
             return None
         finally:
-            self.glancing = False
+            self.end_glance()
         return None
 
     # --------------------------------------------------------------- state
+
+    def read_elsewhere(self):
+        """Whether another thread receives, or iterates over what comes."""
+        if self.reader != 0:
+            return self.reader != <unsigned long> PyThread_get_thread_ident()
+        return bool(self.receiving)
 
     @property
     def receiving_now(self):

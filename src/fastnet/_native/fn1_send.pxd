@@ -13,6 +13,8 @@ cdef class Sender:
     cdef bint initialised
     cdef bint sending
     cdef str send_failure
+    cdef bint leftover
+    cdef bint dropping
 
     # begin, any number of stage and flush, end
     cdef int begin_send(self) except -1
@@ -20,6 +22,10 @@ cdef class Sender:
     cdef int stage(self, uint16_t kind, uint64_t *sizes, uint16_t segments, fn1_view *meta,
                    size_t meta_parts, fn_body *body) except -1
     cdef int flush(self, object timeout, Patience *patience) except -1
+
+    # whether a call is inside; what each does on its way out
+    cdef bint busy(self) noexcept
+    cdef void leave(self) noexcept
 
     # the steps of the above
     cdef int refuse(self, int st, str failure) except -1

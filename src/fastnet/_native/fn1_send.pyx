@@ -15,6 +15,8 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+import socket
+
 from fastnet import errors
 from fastnet._native.status import exception
 
@@ -26,6 +28,7 @@ from fastnet._native.core cimport (
     FN_IOV,
     FN_OK,
     fn1_tx_error,
+    fn1_tx_staged,
     fn_link_check_owner,
     fn_link_close,
     fn_link_fini,
@@ -95,6 +98,31 @@ cdef class Sender:
         if self.initialised:
             fn_link_fini(&self.link)
 
+    # ---------------------------------------------------------- descriptor
+
+    cdef bint busy(self) noexcept:
+        return self.sending
+
+    cdef void leave(self) noexcept:
+        if self.dropping and not self.busy():
+            self.sock.close()
+
+    def drop(self):
+        """Closes the socket, but not under a call that is inside.
+
+        The number of a closed descriptor may be another connection's at once.
+        So a call of another thread is woken by a shutdown, and the last one to
+        leave closes the socket.
+        """
+        self.dropping = True
+        if not self.busy():
+            self.sock.close()
+            return
+        try:
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer was quicker
+
     # ------------------------------------------------------------- sending
 
     cdef int begin_send(self) except -1:
@@ -104,12 +132,16 @@ cdef class Sender:
         if st < 0:
             self.refuse(st, self.send_failure)
         self.sending = True
+        self.leftover = fn1_tx_staged(&self.link.tx) > 0  # a PONG, or the preface, cut in two
         return 0
 
     cdef void end_send(self) noexcept:
         self.sending = False
+        self.leave()
 
     cdef int refuse(self, int st, str failure) except -1:
+        if self.dropping:
+            raise errors.Error("the stream was closed by another thread")
         if failure is not None:
             raise errors.Error(f"this stream cannot be used any more: {failure}")
         raise exception(st)
@@ -134,7 +166,8 @@ cdef class Sender:
         return 0
 
     cdef int send_stopped(self, uint64_t before) except -1:
-        if self.transport is not None or fn_link_send_is_partial(&self.link, before):
+        if (self.transport is not None or self.leftover
+                or fn_link_send_is_partial(&self.link, before)):
             self.link.send_poisoned = True
             self.send_failure = "an earlier send stopped inside an array"
         fn_link_unstage(&self.link)
@@ -151,6 +184,8 @@ cdef class Sender:
             if st != FN_E_CHECK:
                 break
             wait_again(&patience.wait, patience.signals)
+        if self.dropping:
+            raise errors.Error("the stream was closed by another thread")
         if fn_status_class(st) == FN_CLASS_SYSTEM:
             self.link.send_poisoned = True
             self.send_failure = "sending on it failed earlier"

@@ -6,7 +6,10 @@ from cpython.exc cimport PyErr_CheckSignals
 
 from fastnet._native.core cimport FN_MS, FN_NEVER, fn_after, fn_now, fn_time, fn_wait
 
+# How long the core may wait by itself: on the main thread signals are looked
+# for, on others only idle memory is.
 cdef fn_time SLICE = 50 * FN_MS
+cdef fn_time LONG_SLICE = 1000 * FN_MS
 
 
 cdef fn_time span(object seconds) except -1:
@@ -26,13 +29,13 @@ cdef int wait_init(fn_wait *wait, object timeout, object stall, bint *signals) e
     wait.stall = span(stall)
     # Only the main thread runs signal handlers, so only it has to look.
     signals[0] = threading.current_thread() is threading.main_thread()
-    wait.check_at = fn_now() + SLICE if signals[0] else FN_NEVER
+    wait.check_at = fn_now() + (SLICE if signals[0] else LONG_SLICE)
     return 0
 
 
 cdef int wait_again(fn_wait *wait, bint signals) except -1:
     PyErr_CheckSignals()
-    wait.check_at = fn_now() + SLICE if signals else FN_NEVER
+    wait.check_at = fn_now() + (SLICE if signals else LONG_SLICE)
     return 0
 
 

@@ -26,6 +26,7 @@ from fastnet.tuning import Tuning
 __all__ = ["Stream"]
 
 _ERR_PROTOCOL, _ERR_LIMIT, _ERR_APPLICATION = 1, 2, 5
+_READER_PAUSE = 0.002  # seconds between looks at a thread that reads
 _FAILED_LINGER = 1.0  # seconds that a peer gets to read why a stream ends
 
 
@@ -301,7 +302,7 @@ class Stream:
             return
         self._closed = True
         if os.getpid() != self._owner:
-            self._drop()  # the connection is the parent's; only this copy goes
+            self._socket.close()  # the connection is the parent's; only this copy goes
             return
         try:
             self._take_leave(self._limits.close_timeout if timeout is None else timeout)
@@ -319,8 +320,10 @@ class Stream:
                     self._socket.shutdown(socket.SHUT_WR)
             if self._link.peer_closed or self._link.receive_poisoned:
                 return
+            self._leave_to_reader(deadline)
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            self._link.skip(left)
+            if not self._link.peer_closed:
+                self._link.skip(left)
         except TimeoutError:
             pass
         except errors.IncompleteTransfer:
@@ -332,6 +335,14 @@ class Stream:
                 raise reason from None
             if self._link.counters()["messages_sent"] and not self._link.peer_closed:
                 raise
+
+    def _leave_to_reader(self, deadline: float | None) -> None:
+        """While another thread takes what comes, it is the one to see the peer's close."""
+        link = self._link
+        while link.read_elsewhere() and not link.peer_closed:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError
+            time.sleep(_READER_PAUSE)
 
     def abort(self, reason: str | None = None) -> None:
         """Ends the stream at once: the peer learns that it is not complete.
@@ -365,7 +376,7 @@ class Stream:
                 return
 
     def _drop(self) -> None:
-        self._socket.close()
+        self._link.drop()
         if self._on_close is not None:
             self._on_close(self)
 
