@@ -182,7 +182,7 @@ def test_many_threads_share_a_pool():
     for thread in threads:
         thread.join()
     assert not failures
-    assert pool.stats()["free_bytes"] <= 8 * MIB
+    assert pool.stats()["free_bytes"] <= 8 * MIB + (256 << 10)  # the few small ones
 
 
 # -------------------------------------------------------- beyond the arrays themselves

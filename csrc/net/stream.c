@@ -30,7 +30,8 @@ size_t fn_stream_chunk(const struct fn_stream *s, uint64_t total)
 
 struct fn_wait fn_wait_forever(void)
 {
-    return (struct fn_wait){.deadline = FN_NEVER, .check_at = FN_NEVER, .stall = FN_NEVER};
+    return (struct fn_wait){
+        .deadline = FN_NEVER, .check_at = FN_NEVER, .stall = FN_NEVER, .wake_fd = -1};
 }
 
 /* ------------------------------------------------------------------ waiting */
@@ -61,8 +62,11 @@ static int wait_ready(int fd, short events, const struct fn_wait *wait, fn_time 
         if (st)
             return st;
         fn_time until = fn_earlier(wait->deadline, stalls_at(wait, since));
-        struct pollfd p = {.fd = fd, .events = events};
-        int n = poll(&p, 1, fn_poll_ms(now, fn_earlier(until, wait->check_at)));
+        struct pollfd p[2] = {{.fd = fd, .events = events},
+                              {.fd = wait->wake_fd, .events = POLLIN}};
+        int n = poll(p, 2, fn_poll_ms(now, fn_earlier(until, wait->check_at)));
+        if (n > 0 && p[1].revents)
+            return FN_E_CHECK;
         if (n > 0)
             return 0; /* errors and hang-ups are what the next call reports */
         if (n < 0 && errno != EINTR)
@@ -84,8 +88,16 @@ static int wait_side(int fd, short events, const struct fn_wait *wait, fn_time *
     return st;
 }
 
+static bool woken(const struct fn_wait *wait)
+{
+    struct pollfd p = {.fd = wait->wake_fd, .events = POLLIN};
+    return wait->wake_fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
 int fn_wait_over(const struct fn_wait *wait)
 {
+    if (woken(wait))
+        return FN_E_CHECK;
     if (wait->deadline == FN_NEVER && wait->check_at == FN_NEVER)
         return 0;
     fn_time now = fn_now();

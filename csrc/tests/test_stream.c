@@ -145,7 +145,7 @@ static void test_stall_counts_across_checks(void)
     unix_pair(fd);
     struct fn_stream s;
     fn_stream_init(&s, fd[0]);
-    struct fn_wait wait = {.deadline = FN_NEVER, .stall = 30 * FN_MS};
+    struct fn_wait wait = {.deadline = FN_NEVER, .stall = 30 * FN_MS, .wake_fd = -1};
     fn_time began = fn_now();
     int st, checks = 0;
     do {

@@ -9,12 +9,16 @@
  *   deadline   ends the whole transfer                    -> FN_E_TIMEOUT
  *   stall      longest time in which no byte moves        -> FN_E_STALL
  *   check_at   the caller wants control for a moment      -> FN_E_CHECK
+ *   wake_fd    likewise, as soon as it can be read        -> FN_E_CHECK
  *
  * FN_E_CHECK is how signals are honoured without the core knowing of Python:
  * on the main thread the boundary sets check_at 50 ms ahead, looks for signals
  * when the call comes back, and calls again; what was transferred stays
- * transferred, since the position lives in the caller's walk.  With check_at
- * set, EINTR comes back as FN_E_CHECK at once; without it, it is retried.
+ * transferred, since the position lives in the caller's walk.  A long transfer
+ * is not interrupted so often: it gets a wake_fd that signal handlers write to,
+ * for taking the GIL back from a busy thread costs 5 ms each time.  With
+ * check_at set, EINTR comes back as FN_E_CHECK at once; without it, it is
+ * retried.
  *
  * A receiver that finds nothing looks again for up to `spin` before it sleeps.
  * Spins that find nothing are taken as a sign that they do not pay: after each
@@ -45,6 +49,7 @@ struct fn_wait {
     fn_time deadline;
     fn_time check_at;
     fn_time stall; /* a span, not a time; FN_NEVER for none */
+    int wake_fd;   /* -1 for none */
 };
 
 struct fn_stream {

@@ -116,6 +116,7 @@ cdef extern from "fastnet/stream.h" nogil:
         fn_time deadline
         fn_time check_at
         fn_time stall
+        int wake_fd
 
     cdef struct fn_stream:
         int fd
@@ -236,6 +237,7 @@ cdef extern from "fastnet/link.h" nogil:
         fn1_rx rx
         fn1_tx tx
         fn1_assembly assembly
+        fn_body *sink
         bint receive_poisoned
         bint send_poisoned
         bint peer_closed

@@ -37,7 +37,16 @@ from fastnet._native.core cimport (
 )
 from fastnet._native.fn1_send cimport Sender
 from fastnet._native.status cimport check
-from fastnet._native.wait cimport Patience, be_patient, deadline_of, wait_again
+from fastnet._native.wait cimport (
+    WATCH_FROM,
+    Patience,
+    Watch,
+    be_patient,
+    deadline_of,
+    unwatch,
+    wait_again,
+    watch_signals,
+)
 
 cdef extern from "Python.h":
     enum:
@@ -129,14 +138,20 @@ cdef class Link(Sender):
 
     cdef int wait_descriptor(self, object timeout, Patience *patience) except? -1:
         cdef int event
+        cdef Watch watch = None
         be_patient(patience, timeout, self.stall)
-        while True:
-            with nogil:
-                event = fn_link_next(&self.link, &patience.wait)
-            if event != FN_E_CHECK:
-                return event
-            self.idle()
-            wait_again(&patience.wait, patience.signals)
+        if self.link.sink is not NULL and self.link.sink.left >= WATCH_FROM:
+            watch = watch_signals(&patience.wait, patience.signals)
+        try:
+            while True:
+                with nogil:
+                    event = fn_link_next(&self.link, &patience.wait)
+                if event != FN_E_CHECK:
+                    return event
+                self.idle()
+                wait_again(&patience.wait, patience.signals)
+        finally:
+            unwatch(watch, &patience.wait)
 
     cdef int wait_transport(self, object timeout, Patience *patience) except? -1:
         cdef iovec iov[FN_IOV]

@@ -45,7 +45,16 @@ from fastnet._native.core cimport (
     iovec,
 )
 from fastnet._native.status cimport check
-from fastnet._native.wait cimport Patience, be_patient, deadline_of, wait_again
+from fastnet._native.wait cimport (
+    WATCH_FROM,
+    Patience,
+    Watch,
+    be_patient,
+    deadline_of,
+    unwatch,
+    wait_again,
+    watch_signals,
+)
 
 cdef extern from "Python.h":
     enum:
@@ -175,15 +184,21 @@ cdef class Sender:
 
     cdef int flush_descriptor(self, object timeout, Patience *patience) except -1:
         cdef int st = FN_OK
+        cdef Watch watch = None
         be_patient(patience, timeout, self.stall)
-        while True:
-            with nogil:
-                st = fn_link_flush(&self.link, &patience.wait)
-            if st == FN_OK:
-                return 0
-            if st != FN_E_CHECK:
-                break
-            wait_again(&patience.wait, patience.signals)
+        if self.link.tx.body is not NULL and self.link.tx.body.left >= WATCH_FROM:
+            watch = watch_signals(&patience.wait, patience.signals)
+        try:
+            while True:
+                with nogil:
+                    st = fn_link_flush(&self.link, &patience.wait)
+                if st != FN_E_CHECK:
+                    break
+                wait_again(&patience.wait, patience.signals)
+        finally:
+            unwatch(watch, &patience.wait)
+        if st == FN_OK:
+            return 0
         if self.dropping:
             raise errors.Error("the stream was closed by another thread")
         if fn_status_class(st) == FN_CLASS_SYSTEM:

@@ -16,7 +16,7 @@ from fastnet._native.core cimport (
 )
 from fastnet._native.pin cimport Pin, pin
 from fastnet._native.status import exception
-from fastnet._native.wait cimport wait_again, wait_init
+from fastnet._native.wait cimport WATCH_FROM, Watch, unwatch, wait_again, wait_init, watch_signals
 
 from libc.string cimport memset
 
@@ -46,11 +46,14 @@ cdef object move(int fd, object obj, bint sending, object timeout, bytes congest
     cdef int st = 0
     cdef Pin p = pin(obj, not sending)
     cdef const char *name = congestion
+    cdef Watch watch = None
     wait_init(&wait, timeout, None, &signals)
     p.walk(&w, False)
     try:
         with nogil:
             prepare(&s, fd, w.total, name, chunk, spin)
+        if w.total >= WATCH_FROM:
+            watch = watch_signals(&wait, signals)
         while True:
             with nogil:
                 if sending:
@@ -64,6 +67,7 @@ cdef object move(int fd, object obj, bint sending, object timeout, bytes congest
             raise exception(st, transferred=w.passed, expected=w.total)
         return w.total
     finally:
+        unwatch(watch, &wait)
         fn_walk_fini(&w)
         p.release()
 

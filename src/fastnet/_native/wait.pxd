@@ -8,6 +8,19 @@ cdef int wait_init(fn_wait *wait, object timeout, object stall, bint *signals) e
 # The core came back with FN_E_CHECK: lets signal handlers run, which may raise.
 cdef int wait_again(fn_wait *wait, bint signals) except -1
 
+# From here on signals wake the core, which need not come back to look for
+# them; None where that cannot be had.  unwatch ends it, also for None.
+cdef Watch watch_signals(fn_wait *wait, bint signals)
+cdef int unwatch(Watch watch, fn_wait *wait) except -1
+
+cdef enum:
+    WATCH_FROM = 64 * 1024 * 1024  # bytes; so much takes longer than a slice
+
+
+cdef class Watch:
+    cdef int read_fd
+    cdef int write_fd
+
 
 # How long one call may take.  The clock is read only when it first has to
 # wait, so that a call which finds everything at hand never pays for it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from fastnet._array.sources import View
 from fastnet._native.arrayhead import Head
 from fastnet.arrays import _text
 from fastnet.arrays._outgoing import Item
@@ -37,10 +38,11 @@ def item_of(head: Head, array: Any) -> Item:
     return Item(array, _text.check_name(head.name), _text.load_meta(head.meta))
 
 
-def check_fit(head: Head, array: Any, description: bytes) -> None:
-    """ValueError unless the array has the shape and dtype that come."""
-    if array.shape != head.shape:
-        raise ValueError(f"out has shape {array.shape}, the array that comes {head.shape}")
-    if description != head.description:
+def check_fit(head: Head, out: Any, view: View) -> None:
+    """ValueError unless out, seen as view, has the shape and dtype that come."""
+    if view.array.shape != head.shape:
+        raise ValueError(f"out has shape {view.array.shape}, the array that comes {head.shape}")
+    if view.description != head.description:
         coming = head.dtype if head.dtype is not None else head.problem
-        raise ValueError(f"out has dtype {array.dtype}, the array that comes {coming}")
+        given = getattr(out, "dtype", view.array.dtype)
+        raise ValueError(f"out has dtype {given}, the array that comes {coming}")

@@ -202,7 +202,7 @@ class Stream:
         started = 0.0 if timeout is None else time.monotonic()
         head = self._link.head(timeout)
         view = target(out, self._outgoing.descriptions)
-        check_fit(head, view.array, view.description)
+        check_fit(head, out, view)
         if timeout is not None:
             timeout = max(0.0, timeout - (time.monotonic() - started))
         self._link.receive_into(view.array, head.order == "F", timeout)
