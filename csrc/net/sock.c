@@ -5,11 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#ifdef __linux__
-#include <linux/sockios.h>
-#endif
 
 static int set_int(int fd, int level, int option, int value)
 {
@@ -115,12 +111,6 @@ int64_t fn_sock_rtt(int fd)
     return info.tcpi_rtt;
 }
 
-int64_t fn_sock_unacked(int fd)
-{
-    int bytes = 0;
-    return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
-}
-
 #else /* other POSIX systems have none of these; the callers treat that as a refusal */
 
 int fn_sock_set_congestion(int fd, const char *name)
@@ -137,12 +127,6 @@ int fn_sock_congestion(int fd, char name[FN_CC_NAME])
 }
 
 int64_t fn_sock_rtt(int fd)
-{
-    (void)fd;
-    return -ENOPROTOOPT;
-}
-
-int64_t fn_sock_unacked(int fd)
 {
     (void)fd;
     return -ENOPROTOOPT;

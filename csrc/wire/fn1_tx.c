@@ -71,9 +71,9 @@ int fn1_tx_message(struct fn1_tx *tx, const struct fn1_outgoing *m, struct fn_bo
 {
     size_t meta_len = meta_length(m);
     size_t envelope = FN1_ENVELOPE_SIZE + 8 * (size_t)m->segments + meta_len;
-    bool whole = body->left <= FN1_INLINE_MAX && envelope + body->left <= tx->fragment;
+    bool whole = body->left <= FN1_INLINE_MAX && envelope + body->left <= FN1_FRAGMENT_MIN;
     bool copy = whole && body->left <= FN1_COPY_MAX;
-    if (envelope > tx->fragment)
+    if (envelope > FN1_FRAGMENT_MIN)
         return FN_E_FN1_ENVELOPE;
     size_t staged = FN1_HEAD_SIZE + envelope + (copy ? (size_t)body->left : 0);
     int st = fn_buf_reserve(&tx->out, staged + FN1_TX_SLACK);

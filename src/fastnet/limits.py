@@ -61,7 +61,7 @@ class Limits:
 
 
 # What the wire format itself can hold (csrc/include/fastnet/arraymsg.h).
-_FIXED = {"meta_bytes": 1 << 20, "name_bytes": 65535, "fields": 65535, "dtype_depth": 32}
+_FIXED = {"meta_bytes": 512 * 1024, "name_bytes": 65535, "fields": 65535, "dtype_depth": 32}
 
 
 def _check(name: str, value: float | None, least: int) -> None:

@@ -6,12 +6,16 @@ around them: both ends must know what comes.  `fastnet.arrays` tells them.
 
 from __future__ import annotations
 
+import _socket
 import socket
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from fastnet._array.sources import bytes_of, room_of
 from fastnet._native import stream as _stream
 from fastnet.errors import IncompleteTransfer, TransferTimeout
 from fastnet.tuning import Tuning
@@ -29,6 +33,7 @@ class _SocketsOwn:
 SOCKETS_OWN = _SocketsOwn()
 _DEFAULT = Tuning()
 _CENTURY = 3.2e9  # seconds
+_SOCK_STREAM = int(socket.SOCK_STREAM)
 
 # A socket class that changes one of these does more than hand bytes to the
 # system (TLS, recording, throttling): it is used through its methods.
@@ -37,12 +42,15 @@ _RECEIVING = ("recv", "recv_into")
 
 
 def _is_plain(sock: Any, methods: tuple[str, ...]) -> bool:
-    if not isinstance(sock, socket.socket):
-        return False
     kind = type(sock)
-    if any(getattr(kind, name) is not getattr(socket.socket, name) for name in methods):
-        return False
-    if sock.type != socket.SOCK_STREAM:
+    if kind is not socket.socket:
+        if not isinstance(sock, socket.socket):
+            return False
+        for name in methods:
+            if getattr(kind, name) is not getattr(socket.socket, name):
+                return False
+    # socket.type makes an enum member of it each time; its base class does not
+    if _socket.socket.type.__get__(sock) != _SOCK_STREAM:
         raise ValueError(f"an array needs a stream socket, not {sock!r}")
     return True
 
@@ -57,8 +65,15 @@ def _timeout_of(peer: Any, timeout: Any) -> float | None:
     return None if timeout is None else float(timeout)
 
 
-def _spin(tuning: Tuning) -> float:
-    return -1.0 if isinstance(tuning.spin, str) else float(tuning.spin)
+def _choices(tuning: Tuning | None) -> tuple[bytes, int, float]:
+    """Congestion control, chunk and spin as the core's loops take them."""
+    if tuning is None:
+        return _DEFAULT_CHOICES
+    spin = -1.0 if isinstance(tuning.spin, str) else float(tuning.spin)
+    return tuning.congestion_bytes(), tuning.chunk, spin
+
+
+_DEFAULT_CHOICES = _choices(_DEFAULT)
 
 
 def send_from(
@@ -88,16 +103,11 @@ def send_from(
             `transferred` attribute.
         TypeError: the object has no bytes to send.
     """
-    from fastnet._array.sources import bytes_of  # NumPy is not loaded before it is needed
-
-    tuning = tuning or _DEFAULT
     limit = _timeout_of(dest, timeout)
     array = bytes_of(arr)
     if _is_plain(dest, _SENDING):
-        return _stream.send(
-            dest.fileno(), array, limit, tuning.congestion_bytes(), tuning.chunk, _spin(tuning)
-        )
-    return _send_by_method(array, dest, limit, tuning.chunk)
+        return _stream.send(dest.fileno(), array, limit, *_choices(tuning))
+    return _send_by_method(array, dest, limit, (tuning or _DEFAULT).chunk)
 
 
 def recv_into(
@@ -123,16 +133,11 @@ def recv_into(
         TransferTimeout: the time was up, with the same attributes.
         OSError: the connection failed.
     """
-    from fastnet._array.sources import room_of
-
-    tuning = tuning or _DEFAULT
     limit = _timeout_of(source, timeout)
     array = room_of(arr)
     if _is_plain(source, _RECEIVING):
-        return _stream.receive(
-            source.fileno(), array, limit, tuning.congestion_bytes(), tuning.chunk, _spin(tuning)
-        )
-    return _recv_by_method(array, source, limit, tuning.chunk)
+        return _stream.receive(source.fileno(), array, limit, *_choices(tuning))
+    return _recv_by_method(array, source, limit, (tuning or _DEFAULT).chunk)
 
 
 # ------------------------------------------------- through the object's own methods
@@ -174,8 +179,6 @@ def _blocks(array: Any, size: int) -> Any:
         for start in range(0, len(view), size):
             yield view[start : start + size]
         return
-    import numpy as np
-
     step = max(1, size // max(1, array.itemsize))
     for start in range(0, array.size, step):
         piece = np.asarray(array.flat[start : start + step])
@@ -269,6 +272,4 @@ def _recv_by_method(array: Any, source: Any, limit: float | None, size: int) -> 
 
 
 def _scatter(array: Any, start: int, count: int, view: memoryview) -> None:
-    import numpy as np
-
     array.flat[start : start + count] = np.frombuffer(view, dtype=array.dtype, count=count)

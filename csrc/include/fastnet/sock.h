@@ -32,9 +32,6 @@ int fn_sock_receive_buffer(int fd);
 /* The smoothed round-trip time, in microseconds (tcp(7), TCP_INFO). */
 int64_t fn_sock_rtt(int fd);
 
-/* Bytes sent that the peer has not acknowledged (SIOCOUTQ). */
-int64_t fn_sock_unacked(int fd);
-
 int fn_sock_shutdown_write(int fd);
 
 #endif

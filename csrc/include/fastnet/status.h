@@ -38,15 +38,15 @@ enum fn_class {
     X(OVERFLOW, 100, LIMIT, "a size does not fit in 64 bits")                                      \
     X(BUF_CAP, 101, LIMIT, "a buffer would grow beyond its cap")                                   \
     X(FN1_PREFACE_SIZE, 102, LIMIT, "the preface is longer than 1024 bytes")                       \
-    X(FN1_FRAGMENT, 103, LIMIT, "a frame is longer than this end accepts")                         \
-    X(FN1_ENVELOPE, 104, LIMIT, "a message's metadata is longer than this end accepts")            \
-    X(FN1_SEGMENTS, 105, LIMIT, "a message has more segments than this end accepts")               \
-    X(FN1_MESSAGE, 106, LIMIT, "a message is larger than this end accepts")                        \
+    X(FN1_FRAGMENT, 103, LIMIT, "a frame is longer than its receiver accepts")                     \
+    X(FN1_ENVELOPE, 104, LIMIT, "a message's metadata is longer than its receiver accepts")        \
+    X(FN1_SEGMENTS, 105, LIMIT, "a message has more segments than its receiver accepts")           \
+    X(FN1_MESSAGE, 106, LIMIT, "a message is larger than its receiver accepts")                    \
     X(FN1_WINDOW, 107, LIMIT, "the peer sent more than its credit")                                \
     X(ARRAY_NDIM, 110, LIMIT, "an array has more than 64 dimensions")                              \
     X(ARRAY_FIELDS, 111, LIMIT, "a structured dtype has more fields than this end accepts")        \
     X(ARRAY_DEPTH, 112, LIMIT, "a dtype is nested more deeply than this end accepts")              \
-    X(ARRAY_BYTES, 113, LIMIT, "an array is larger than this end accepts")                         \
+    X(ARRAY_BYTES, 113, LIMIT, "an array is larger than its receiver accepts")                     \
     X(ARRAY_META, 114, LIMIT, "an array's meta is longer than this end accepts")                   \
     X(ARRAY_NAME, 115, LIMIT, "an array's name is longer than this end accepts")                   \
     X(FN1_MAGIC, 200, PROTOCOL, "the peer does not speak fn1 (wrong magic)")                       \

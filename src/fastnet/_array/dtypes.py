@@ -87,7 +87,7 @@ def _refusal(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "O":
         return (
             "an array of Python objects cannot be sent: its items are addresses in this process; "
-            "convert it, or send it with fastnet.connection"
+            "convert it with .astype, or send its fields as arrays of their own"
         )
     if dtype.kind == "T":
         return (

@@ -299,6 +299,21 @@ cdef class ArrayLink(Link):
             self.end_receive()
             p.release()
 
+    def skip_one(self, timeout):
+        """Receives the next array and throws it away; its Head."""
+        cdef Patience patience
+        cdef Head head
+        patience.ready = False
+        self.begin_receive()
+        try:
+            head = self.wait_head(timeout, &patience)
+            if not fn_link_deliver(&self.link, NULL):
+                self.next(timeout, &patience)
+            self.pending = None
+            return head
+        finally:
+            self.end_receive()
+
     def skip(self, timeout):
         """Receives and throws away whatever comes until the peer closes."""
         cdef Patience patience

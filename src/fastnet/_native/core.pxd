@@ -77,7 +77,6 @@ cdef extern from "fastnet/sock.h" nogil:
     enum:
         FN_CC_NAME
 
-    int64_t fn_sock_unacked(int fd) noexcept
     int64_t fn_sock_rtt(int fd) noexcept
 
 
@@ -208,6 +207,7 @@ cdef extern from "fastnet/fn1_rx.h" nogil:
 cdef extern from "fastnet/fn1_tx.h" nogil:
     cdef struct fn1_tx:
         fn_body *body
+        uint64_t body_total
 
     int fn1_tx_error(fn1_tx *tx, uint32_t code, const char *text) noexcept
     size_t fn1_tx_staged(const fn1_tx *tx) noexcept

@@ -170,14 +170,22 @@ cdef class Link(Sender):
     cdef int raise_status(self, int st) except -1:
         if self.dropping:
             raise errors.Error("the stream was closed by another thread")
+        cdef uint64_t total = self.link.assembly.total
+        cdef uint64_t got = 0
+        if self.link.sink is not NULL:
+            got = total - self.link.sink.left
         if st == FN_E_TIMEOUT or st == FN_E_STALL:
-            raise exception(st)
+            raise exception(st) if got == 0 else exception(st, transferred=got, expected=total)
         if st == FN_E_EOF:
             self.poison_receive("the peer ended the connection")
             if fn_link_at_boundary(&self.link):
                 raise errors.IncompleteTransfer(
                     "the peer ended the connection without saying that it was done")
-            raise errors.IncompleteTransfer("the peer ended the connection inside an array")
+            if self.link.sink is NULL:
+                raise errors.IncompleteTransfer("the peer ended the connection inside an array")
+            raise errors.IncompleteTransfer(
+                f"the peer ended the connection after {got} of an array's {total} bytes",
+                got, total)
         error = exception(st)
         self.poison_receive(str(error))
         raise error

@@ -204,7 +204,10 @@ cdef class Sender:
         if fn_status_class(st) == FN_CLASS_SYSTEM:
             self.link.send_poisoned = True
             self.send_failure = "sending on it failed earlier"
-        raise exception(st)
+        if self.link.tx.body is NULL:
+            raise exception(st)
+        total = self.link.tx.body_total
+        raise exception(st, transferred=total - self.link.tx.body.left, expected=total)
 
     cdef int flush_transport(self, object timeout, Patience *patience) except -1:
         cdef iovec iov[FN_IOV]

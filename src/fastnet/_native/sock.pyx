@@ -8,7 +8,6 @@ from fastnet._native.core cimport (
     FN_REFUSED_NODELAY,
     FN_REFUSED_RECEIVE_BUFFER,
     FN_REFUSED_SEND_BUFFER,
-    fn_sock_unacked,
     fn_tune_apply,
     fn_tune_spin,
     fn_tuned,
@@ -53,9 +52,3 @@ def tune(int fd, bytes congestion, int send_buffer, int receive_buffer, bint nod
 def default_spin():
     """Seconds a receiver spins before it sleeps: 0 where spinning cannot pay."""
     return fn_tune_spin() / 1e9
-
-
-def unacked(int fd):
-    """Bytes sent that the peer's system has not acknowledged; -1 where unknown."""
-    cdef long long n = fn_sock_unacked(fd)
-    return n if n >= 0 else -1

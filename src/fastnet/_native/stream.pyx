@@ -11,6 +11,7 @@ from fastnet._native.core cimport (
     fn_tune_spin,
     fn_tuned,
     fn_wait,
+    fn_wait_forever,
     fn_walk,
     fn_walk_fini,
 )
@@ -47,13 +48,15 @@ cdef object move(int fd, object obj, bint sending, object timeout, bytes congest
     cdef Pin p = pin(obj, not sending)
     cdef const char *name = congestion
     cdef Watch watch = None
-    wait_init(&wait, timeout, None, &signals)
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout!r}")
+    # The first try does not wait; the clock and the thread are looked at when
+    # it comes back to be told how long it may.
+    wait = fn_wait_forever()
+    wait.check_at = 0
     p.walk(&w, False)
     try:
-        with nogil:
-            prepare(&s, fd, w.total, name, chunk, spin)
-        if w.total >= WATCH_FROM:
-            watch = watch_signals(&wait, signals)
+        prepare(&s, fd, w.total, name, chunk, spin)
         while True:
             with nogil:
                 if sending:
@@ -62,7 +65,12 @@ cdef object move(int fd, object obj, bint sending, object timeout, bytes congest
                     st = fn_stream_recv_exact(&s, &w, &wait)
             if st != FN_E_CHECK:
                 break
-            wait_again(&wait, signals)
+            if wait.check_at:
+                wait_again(&wait, signals)
+                continue
+            wait_init(&wait, timeout, None, &signals)
+            if w.total >= WATCH_FROM:
+                watch = watch_signals(&wait, signals)
         if st < 0:
             raise exception(st, transferred=w.passed, expected=w.total)
         return w.total

@@ -247,10 +247,17 @@ class Listener:
             self._dismiss(newcomer.stream, _ERR_TIMEOUT, "no preface in time")
 
     def _dismiss(self, stream: Stream, code: int, words: str) -> None:
-        """Tells a peer why, as far as that is possible without waiting, and drops it."""
+        """Tells a peer why, as far as that is possible without waiting, and drops it.
+
+        A peer that expects TLS could not read it.
+        """
+        if self._ssl_context is None or stream._link.has_transport:
+            self._last_words(stream, code, words)
+        stream.abort()
+
+    def _last_words(self, stream: Stream, code: int, words: str) -> None:
         with contextlib.suppress(OSError, errors.Error):
             stream._link.send_error(code, words, 0.0)
-        stream.abort()
 
     # ------------------------------------------------------------------- ending
 

@@ -176,7 +176,7 @@ class Stream:
             ValueError: `out` does not fit or is read-only.  The array is not
                 lost: the next call receives it.
             TypeError: without `out`, a dtype that this machine does not have;
-                the array is not lost either.
+                the array is not lost either, and `skip` passes it.
             IncompleteTransfer: the connection ended without the peer's close.
             TransferTimeout: the time was up.
             ProtocolError, LimitError: the peer sent what must not be accepted.
@@ -221,6 +221,21 @@ class Stream:
             self._refuse(error)
             raise
         return info_of(head)
+
+    def skip(self, *, timeout: float | None = None) -> ArrayInfo:
+        """Receives the next array and throws it away; says what it was.
+
+        For one that cannot be used here, say of a dtype that this machine lacks.
+
+        Raises:
+            As `recv` does.
+        """
+        self._check_open()
+        try:
+            return info_of(self._link.skip_one(timeout))
+        except errors.ProtocolError as error:
+            self._refuse(error)
+            raise
 
     def __iter__(self) -> Iterator[Any]:
         """The arrays that come, until the peer closes."""
