@@ -33,7 +33,7 @@ def test_a_sender_that_does_not_know_hears_it_from_the_peer(raw_client, keep):
     wire.sock.sendall(fn1wire.preface() + fn1wire.array(np.ones(126)))
     stream = keep(listener.accept(links.SOON))
     assert wire.preface().message == 1000
-    with pytest.raises(LimitError, match="larger than this end accepts"):
+    with pytest.raises(LimitError, match="larger than its receiver accepts"):
         stream.recv()
     with pytest.raises(fastnet.Error):
         stream.recv()

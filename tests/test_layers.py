@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="the sources are not
 LEAVES = {"errors", "address", "limits", "tuning", "transfer", "_array"}
 FRONTS = {"arrays": set(), "cli": {"arrays"}}  # and which other fronts each may use
 # Third parties, by who may import them; "late" only inside functions.
-NUMPY = {"_array": "early", "arrays": "early", "cli": "late", "transfer": "late"}
+NUMPY = {"_array": "early", "arrays": "early", "cli": "late", "transfer": "early"}
 THIRD = {
     "numpy": NUMPY,
     "ml_dtypes": {"_array": "late"},

@@ -71,7 +71,7 @@ int fn1_tx_message(struct fn1_tx *tx, const struct fn1_outgoing *m, struct fn_bo
 {
     size_t meta_len = meta_length(m);
     size_t envelope = FN1_ENVELOPE_SIZE + 8 * (size_t)m->segments + meta_len;
-    bool whole = body->left <= FN1_INLINE_MAX && envelope + body->left <= FN1_FRAGMENT_MIN;
+    bool whole = body->left <= FN1_INLINE_MAX && envelope + body->left <= tx->fragment;
     bool copy = whole && body->left <= FN1_COPY_MAX;
     if (envelope > FN1_FRAGMENT_MIN)
         return FN_E_FN1_ENVELOPE;

@@ -184,7 +184,7 @@ cdef class Link(Sender):
             if self.link.sink is NULL:
                 raise errors.IncompleteTransfer("the peer ended the connection inside an array")
             raise errors.IncompleteTransfer(
-                f"the peer ended the connection after {got} of an array's {total} bytes",
+                f"the peer ended the connection inside an array, after {got} of {total} bytes",
                 got, total)
         error = exception(st)
         self.poison_receive(str(error))

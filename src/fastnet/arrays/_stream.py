@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from fastnet._native import sock as _sock
 from fastnet._native.arrayhead import Head
 from fastnet._native.arraymsg import Arrays
 from fastnet.arrays._incoming import ArrayInfo, check_fit, info_of, item_of
+from fastnet.arrays._linger import linger
 from fastnet.arrays._link import make_link
 from fastnet.arrays._outgoing import Item, Outgoing
 from fastnet.arrays._tls import TlsTransport
@@ -27,7 +27,6 @@ __all__ = ["Stream"]
 
 _ERR_PROTOCOL, _ERR_LIMIT, _ERR_APPLICATION = 1, 2, 5
 _READER_PAUSE = 0.002  # seconds between looks at a thread that reads
-_FAILED_LINGER = 1.0  # seconds that a peer gets to read why a stream ends
 
 
 class Stream:
@@ -370,25 +369,13 @@ class Stream:
         if os.getpid() == self._owner and reason is not None:
             with contextlib.suppress(OSError, errors.Error, RuntimeError):
                 if self._link.send_error(_ERR_APPLICATION, reason, 0.2):
-                    self._linger()
+                    linger(self._socket)
         self._drop()
 
     def _cut(self) -> None:
         """Ends the connection under a thread that is in a call on it."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-
-    def _linger(self) -> None:
-        """Reads on for a moment: unread bytes would turn the close into a reset,
-        which could overtake the words just sent."""
-        self._socket.shutdown(socket.SHUT_WR)
-        deadline = time.monotonic() + _FAILED_LINGER
-        self._socket.setblocking(False)
-        while (left := deadline - time.monotonic()) > 0:
-            if not select.select([self._socket], [], [], left)[0]:
-                return
-            if not socket.socket.recv(self._socket, 1 << 16):
-                return
 
     def _drop(self) -> None:
         self._link.drop()
