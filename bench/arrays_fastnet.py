@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fastnet.arrays
 import numpy as np
 
 import fastnet
+import fastnet.arrays
 from arrays_stdlib import SocketRole
 from roles import Role, agree, checksum, make_array
 

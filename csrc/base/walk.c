@@ -294,3 +294,11 @@ void fn_walk_received(struct fn_walk *w, size_t n)
         w->filled = 0;
     }
 }
+
+void fn_walk_settle(struct fn_walk *w)
+{
+    if (!packed(w) || !w->filled)
+        return;
+    exchange(w, w->scratch, w->filled, false);
+    w->filled = 0;
+}

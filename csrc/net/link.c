@@ -307,6 +307,12 @@ bool fn_link_deliver(struct fn_link *l, struct fn_body *body)
     return l->assembly.total == 0 && complete(l) == FN_LINK_BODY;
 }
 
+void fn_link_forget(struct fn_link *l)
+{
+    l->sink = NULL;
+    fn1_rx_deliver(&l->rx, NULL);
+}
+
 bool fn_link_at_boundary(const struct fn_link *l)
 {
     return fn1_rx_at_boundary(&l->rx) && !l->assembly.open;

@@ -263,7 +263,11 @@ def _recv_by_method(array: Any, source: Any, limit: float | None, size: int) -> 
         for start in range(0, array.size, step):
             count = min(step, array.size - start)
             view = memoryview(scratch)[: count * array.itemsize]
-            _fill(view, source, countdown, got, total)
+            try:
+                _fill(view, source, countdown, got, total)
+            except (IncompleteTransfer, TransferTimeout) as error:
+                _scatter(array, start, (error.transferred - got) // array.itemsize, view)
+                raise
             _scatter(array, start, count, view)
             got += len(view)
     finally:

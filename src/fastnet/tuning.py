@@ -60,8 +60,10 @@ class Tuning:
                 raise ValueError(f"{name} must be between {least} and {most}, not {value!r}")
         if self.congestion is not None and not 0 < len(self.congestion.encode()) < 16:
             raise ValueError(f"congestion must be a name, not {self.congestion!r}")
-        if self.spin != "auto" and not (isinstance(self.spin, (int, float)) and self.spin >= 0):
-            raise ValueError(f"spin must be 'auto' or at least 0 seconds, not {self.spin!r}")
+        if self.spin != "auto" and not (
+            isinstance(self.spin, (int, float)) and 0 <= self.spin <= 1
+        ):
+            raise ValueError(f"spin must be 'auto' or between 0 and 1 second, not {self.spin!r}")
         if not self.pool_idle >= 0:
             raise ValueError(f"pool_idle must be at least 0 seconds, not {self.pool_idle!r}")
 

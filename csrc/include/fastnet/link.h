@@ -120,6 +120,9 @@ void fn_link_got(struct fn_link *l, size_t n);
  * empty is complete at once: returns true. */
 bool fn_link_deliver(struct fn_link *l, struct fn_body *body);
 
+/* A receive was given up: nothing points to its body any more. */
+void fn_link_forget(struct fn_link *l);
+
 /* The end of the connection cuts nothing in two. */
 bool fn_link_at_boundary(const struct fn_link *l);
 

@@ -77,6 +77,10 @@ static inline uint64_t fn_walk_left(const struct fn_walk *w)
 int fn_walk_out(struct fn_walk *w, struct iovec *iov, int max, size_t limit);
 int fn_walk_in(struct fn_walk *w, struct iovec *iov, int max, size_t limit);
 
+/* A receive was given up: puts bytes that still lie in the scratch block where
+ * they belong. */
+void fn_walk_settle(struct fn_walk *w);
+
 /* n is at most the bytes that the last out / in showed. */
 void fn_walk_sent(struct fn_walk *w, size_t n);
 void fn_walk_received(struct fn_walk *w, size_t n);

@@ -37,8 +37,9 @@ class Descriptions:
 
     def of(self, dtype: np.dtype[Any]) -> bytes:
         """A dtype's description; raises as `describe` does."""
-        # dtypes compare equal across metadata and alignment, which a key must not mix up
-        key = (dtype, dtype.isalignedstruct)
+        if dtype.names is not None:
+            return describe(dtype)  # its names can be changed in place
+        key = dtype
         found = self._known.get(key)
         if found is None:
             found = describe(dtype)

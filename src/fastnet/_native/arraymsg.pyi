@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastnet._native.arrayhead import Head
@@ -32,14 +32,3 @@ class ArrayLink(Link):
     def receive_into(self, array: Any, fortran: bool, timeout: float | None) -> None: ...
     def skip_one(self, timeout: float | None) -> Head: ...
     def skip(self, timeout: float | None) -> None: ...
-
-class Arrays:
-    def __init__(
-        self,
-        link: ArrayLink,
-        timeout: float | None,
-        make: Callable[[Head, Any], Any] | None,
-        on_error: Callable[[Any], object],
-    ) -> None: ...
-    def __iter__(self) -> Iterator[Any]: ...
-    def __next__(self) -> Any: ...

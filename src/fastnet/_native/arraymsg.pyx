@@ -7,7 +7,6 @@ the owner passes in: `resolve` turns a dtype's description into a dtype, and
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp
 
@@ -18,6 +17,7 @@ from fastnet._native.core cimport (
     FN1_EV_CLOSE,
     FN1_EV_MESSAGE,
     FN1_KIND_ARRAY,
+    FN_E_TIMEOUT,
     fn1_envelope,
     fn1_tx_staged,
     fn1_view,
@@ -25,22 +25,24 @@ from fastnet._native.core cimport (
     fn_array_head,
     fn_body,
     fn_body_init,
-    fn_link_deliver,
     fn_now,
     fn_pool_trim,
+    fn_wait_over,
     fn_walk,
     fn_walk_fini,
     fn_walk_init_flat,
+    fn_walk_settle,
 )
 from fastnet._native.fn1 cimport Link
 from fastnet._native.memory cimport Block, Pool, take
 from fastnet._native.pin cimport Pin, pin
 from fastnet._native.status cimport check
-from fastnet._native.wait cimport Patience
+from fastnet._native.wait cimport Patience, be_patient, check_timeout
 
 
 cdef enum:
     SIGNALS_EVERY = 1024  # small arrays; some 500 us
+    CLOCK_EVERY = 64
 
 
 cdef class ArrayLink(Link):
@@ -96,6 +98,7 @@ cdef class ArrayLink(Link):
         item is what the array was made from; plain, that it has no name or meta.
         """
         cdef Patience patience
+        check_timeout(timeout)
         patience.ready = False
         if plain:
             self.remember(header, item, array)
@@ -114,6 +117,7 @@ cdef class ArrayLink(Link):
         cdef bytes header = self.plain_header(array)
         if header is None:
             return False
+        check_timeout(timeout)
         patience.ready = False
         self.begin_send()
         try:
@@ -124,7 +128,10 @@ cdef class ArrayLink(Link):
 
     cdef int remember(self, bytes header, object item, object array) except -1:
         """Keeps the header of a plain C array for the next that looks the same."""
-        if array is item and type(item) is self.ndarray and item.flags.c_contiguous:
+        if array is not item or type(item) is not self.ndarray:
+            return 0
+        # field names can be changed in place, under the same dtype object
+        if item.dtype.names is None and item.flags.c_contiguous:
             self.sent_header = header
             self.sent_dtype = item.dtype
             self.sent_shape = item.shape
@@ -148,9 +155,12 @@ cdef class ArrayLink(Link):
         cdef size_t count = 0
         cdef bytes header
         cdef bint done = False
+        check_timeout(timeout)
         patience.ready = False
         self.begin_send()
         try:
+            if timeout is not None:
+                be_patient(&patience, timeout, self.stall)
             for item in iterable:
                 header = self.plain_header(item)
                 if header is not None:
@@ -162,6 +172,9 @@ cdef class ArrayLink(Link):
                 count += 1
                 if count % SIGNALS_EVERY == 0:
                     PyErr_CheckSignals()
+                if patience.ready and (not hold or count % CLOCK_EVERY == 0):
+                    if fn_wait_over(&patience.wait) == FN_E_TIMEOUT:
+                        check(FN_E_TIMEOUT)
             done = True
             return count
         finally:
@@ -214,15 +227,19 @@ cdef class ArrayLink(Link):
         cdef int event
         if self.pending is not None:
             return self.pending
-        if self.link.peer_closed:
+        if self.link.peer_closed and not self.undecoded:
             raise EOFError("the peer has closed the stream")
-        event = self.next(timeout, patience)
-        if event == FN1_EV_CLOSE:
-            raise EOFError("the peer has closed the stream")
-        if event != FN1_EV_MESSAGE:
-            raise errors.ProtocolError("an event that no array explains")
+        if not self.undecoded:
+            event = self.next(timeout, patience)
+            if event == FN1_EV_CLOSE:
+                raise EOFError("the peer has closed the stream")
+            if event != FN1_EV_MESSAGE:
+                self.poison_receive("an event that no array explains")
+                raise errors.ProtocolError("an event that no array explains")
+            self.undecoded = True
         try:
             self.pending = self.decode()
+            self.undecoded = False
         except errors.ProtocolError as error:
             self.poison_receive(str(error))
             raise
@@ -294,6 +311,7 @@ cdef class ArrayLink(Link):
                     raise ValueError("the array to fill is not of the size that comes")
                 self.fill(&body, timeout, &patience)
             finally:
+                fn_walk_settle(&walk)
                 fn_walk_fini(&walk)
         finally:
             self.end_receive()
@@ -307,9 +325,8 @@ cdef class ArrayLink(Link):
         self.begin_receive()
         try:
             head = self.wait_head(timeout, &patience)
-            if not fn_link_deliver(&self.link, NULL):
-                self.next(timeout, &patience)
             self.pending = None
+            self.discard(timeout, &patience)
             return head
         finally:
             self.end_receive()
@@ -322,63 +339,12 @@ cdef class ArrayLink(Link):
         self.begin_receive()
         try:
             self.pending = None
+            self.undecoded = False
             if self.link.assembly.open:
-                fn_link_deliver(&self.link, NULL)
+                self.discard(timeout, &patience)
             while not self.link.peer_closed:
                 event = self.next(timeout, &patience)
                 if event == FN1_EV_MESSAGE:
-                    fn_link_deliver(&self.link, NULL)
+                    self.discard(timeout, &patience)
         finally:
             self.end_receive()
-
-
-cdef class Arrays:
-    """Iterates over a link's arrays until the peer closes.
-
-    make(head, array) gives what is yielded, None the array itself; a peer that
-    breaks the protocol is reported to on_error(exception) before it is raised.
-    """
-
-    cdef ArrayLink link
-    cdef object timeout
-    cdef object make
-    cdef object on_error
-
-    def __init__(self, ArrayLink link not None, timeout, make, on_error):
-        self.link = link
-        self.timeout = timeout
-        self.make = make
-        self.on_error = on_error
-
-    def __iter__(self):
-        return self
-
-    def __dealloc__(self):
-        if self.link is not None:
-            self.link.reader = 0
-
-    def __next__(self):
-        cdef Patience patience
-        cdef Head head
-        cdef ArrayLink link = self.link
-        patience.ready = False
-        link.reader = <unsigned long> PyThread_get_thread_ident()
-        if link.pending is None and link.link.peer_closed:
-            link.reader = 0
-            raise StopIteration
-        link.begin_receive()
-        try:
-            head = link.wait_head(self.timeout, &patience)
-            array = link.new_array(head, self.timeout, &patience)
-        except errors.ProtocolError as error:
-            link.end_receive()
-            self.on_error(error)
-            raise
-        except EOFError as error:
-            if isinstance(error, errors.Error):
-                raise
-            link.reader = 0
-            raise StopIteration from None
-        finally:
-            link.end_receive()
-        return array if self.make is None else self.make(head, array)

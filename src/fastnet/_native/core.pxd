@@ -63,6 +63,7 @@ cdef extern from "fastnet/walk.h" nogil:
     int fn_walk_out(fn_walk *w, iovec *iov, int max, size_t limit) noexcept
     int fn_walk_in(fn_walk *w, iovec *iov, int max, size_t limit) noexcept
     void fn_walk_sent(fn_walk *w, size_t n) noexcept
+    void fn_walk_settle(fn_walk *w) noexcept
     void fn_walk_received(fn_walk *w, size_t n) noexcept
 
 
@@ -121,11 +122,14 @@ cdef extern from "fastnet/stream.h" nogil:
         int fd
         size_t chunk
         fn_time spin
+        fn_time send_waits
+        fn_time receive_waits
         uint64_t bytes_out
         uint64_t bytes_in
 
     void fn_stream_init(fn_stream *s, int fd) noexcept
     fn_wait fn_wait_forever() noexcept
+    int fn_wait_over(const fn_wait *wait) noexcept
     int fn_stream_send_all(fn_stream *s, fn_walk *w, const fn_wait *wait) noexcept
     int fn_stream_recv_exact(fn_stream *s, fn_walk *w, const fn_wait *wait) noexcept
 
@@ -266,6 +270,7 @@ cdef extern from "fastnet/link.h" nogil:
     int fn_link_want(fn_link *link, iovec *iov, int max) noexcept
     void fn_link_got(fn_link *link, size_t n) noexcept
     bint fn_link_deliver(fn_link *link, fn_body *body) noexcept
+    void fn_link_forget(fn_link *link) noexcept
     bint fn_link_at_boundary(const fn_link *link) noexcept
 
 

@@ -15,6 +15,7 @@ cdef class Sender:
     cdef str send_failure
     cdef bint leftover
     cdef bint dropping
+    cdef bint ponging
 
     # begin, any number of stage and flush, end
     cdef int begin_send(self) except -1

@@ -16,6 +16,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 import socket
+import time
 
 from fastnet import errors
 from fastnet._native.status import exception
@@ -25,6 +26,7 @@ from fastnet._native.core cimport (
     FN1_SERVER,
     FN_CLASS_SYSTEM,
     FN_E_CHECK,
+    FN_E_TIMEOUT,
     FN_IOV,
     FN_OK,
     fn1_tx_error,
@@ -42,6 +44,7 @@ from fastnet._native.core cimport (
     fn_link_sent,
     fn_link_unstage,
     fn_status_class,
+    fn_wait_over,
     iovec,
 )
 from fastnet._native.status cimport check
@@ -114,6 +117,7 @@ cdef class Sender:
 
     cdef void leave(self) noexcept:
         if self.dropping and not self.busy():
+            self.link.stream.fd = -1
             self.sock.close()
 
     def drop(self):
@@ -124,8 +128,9 @@ cdef class Sender:
         leave closes the socket.
         """
         self.dropping = True
-        if not self.busy():
-            self.sock.close()
+        if not self.busy() or fn_link_check_owner(&self.link) < 0:
+            self.link.stream.fd = -1
+            self.sock.close()  # after a fork only this copy: the connection is the parent's
             return
         try:
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
@@ -135,12 +140,17 @@ cdef class Sender:
     # ------------------------------------------------------------- sending
 
     cdef int begin_send(self) except -1:
+        while self.ponging:  # another thread's answer to a PING, which never waits
+            time.sleep(0.0001)
+        if self.dropping:
+            raise errors.Error("the stream is closed")
         if self.sending:
             raise RuntimeError("another thread is sending on this stream: one at a time")
         cdef int st = fn_link_may_send(&self.link)
         if st < 0:
             self.refuse(st, self.send_failure)
         self.sending = True
+        self.link.stream.send_waits = 0
         self.leftover = fn1_tx_staged(&self.link.tx) > 0  # a PONG, or the preface, cut in two
         return 0
 
@@ -149,8 +159,6 @@ cdef class Sender:
         self.leave()
 
     cdef int refuse(self, int st, str failure) except -1:
-        if self.dropping:
-            raise errors.Error("the stream was closed by another thread")
         if failure is not None:
             raise errors.Error(f"this stream cannot be used any more: {failure}")
         raise exception(st)
@@ -220,6 +228,8 @@ cdef class Sender:
                 return 0
             for i in range(n):
                 self.write_piece(&iov[i], deadline_of(patience))
+            if self.link.tx.body is not NULL and fn_wait_over(&patience.wait) == FN_E_TIMEOUT:
+                raise exception(FN_E_TIMEOUT)
 
     cdef int write_piece(self, iovec *piece, object deadline) except -1:
         cdef size_t done = 0
@@ -227,7 +237,10 @@ cdef class Sender:
         while done < piece.iov_len:
             view = PyMemoryView_FromMemory(<char *> piece.iov_base + done, piece.iov_len - done,
                                            PyBUF_READ)
-            n = self.transport.write(view, deadline)
+            try:
+                n = self.transport.write(view, deadline)
+            finally:
+                view.release()
             done += n
             fn_link_sent(&self.link, n)
             self.link.stream.bytes_out += n
@@ -260,7 +273,7 @@ cdef class Sender:
         """Sends ERROR, where the wire is between frames; True when it went out."""
         cdef Patience patience
         patience.ready = False
-        if self.sending or fn_link_may_send(&self.link) < 0:
+        if self.sending or self.dropping or fn_link_may_send(&self.link) < 0:
             return False
         encoded = text.encode("utf-8", "replace")
         self.begin_send()

@@ -1,5 +1,7 @@
 """Blocking transfers of one object's bytes on one descriptor (stream.h)."""
 
+import os
+
 from fastnet._native.core cimport (
     FN_E_CHECK,
     fn_stream,
@@ -14,10 +16,19 @@ from fastnet._native.core cimport (
     fn_wait_forever,
     fn_walk,
     fn_walk_fini,
+    fn_walk_settle,
 )
 from fastnet._native.pin cimport Pin, pin
 from fastnet._native.status import exception
-from fastnet._native.wait cimport WATCH_FROM, Watch, unwatch, wait_again, wait_init, watch_signals
+from fastnet._native.wait cimport (
+    WATCH_FROM,
+    Watch,
+    check_timeout,
+    unwatch,
+    wait_again,
+    wait_init,
+    watch_signals,
+)
 
 from libc.string cimport memset
 
@@ -48,8 +59,8 @@ cdef object move(int fd, object obj, bint sending, object timeout, bytes congest
     cdef Pin p = pin(obj, not sending)
     cdef const char *name = congestion
     cdef Watch watch = None
-    if timeout is not None and not timeout >= 0:
-        raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout!r}")
+    cdef int own = -1
+    check_timeout(timeout)
     # The first try does not wait; the clock and the thread are looked at when
     # it comes back to be told how long it may.
     wait = fn_wait_forever()
@@ -68,6 +79,10 @@ cdef object move(int fd, object obj, bint sending, object timeout, bytes congest
             if wait.check_at:
                 wait_again(&wait, signals)
                 continue
+            # Another thread may close the socket meanwhile, and its number may
+            # then be another connection's: wait on a number of our own.
+            own = os.dup(fd)
+            s.fd = own
             wait_init(&wait, timeout, None, &signals)
             if w.total >= WATCH_FROM:
                 watch = watch_signals(&wait, signals)
@@ -75,7 +90,11 @@ cdef object move(int fd, object obj, bint sending, object timeout, bytes congest
             raise exception(st, transferred=w.passed, expected=w.total)
         return w.total
     finally:
+        if not sending:
+            fn_walk_settle(&w)
         unwatch(watch, &wait)
+        if own >= 0:
+            os.close(own)
         fn_walk_fini(&w)
         p.release()
 

@@ -1,6 +1,9 @@
 from fastnet._native.core cimport fn_wait
 
 
+# ValueError for what is no timeout.
+cdef int check_timeout(object timeout) except -1
+
 # A wait for one call: timeout in seconds or None.  With `signals`, the core
 # comes back often enough for Ctrl-C (stream.h).
 cdef int wait_init(fn_wait *wait, object timeout, object stall, bint *signals) except -1

@@ -15,19 +15,20 @@ cdef fn_time LONG_SLICE = 1000 * FN_MS
 
 
 cdef fn_time span(object seconds) except -1:
-    if seconds is None:
+    if seconds is None or <double> seconds > 1e9:
         return FN_NEVER
     return <fn_time> (<double> seconds * 1e9)
 
 
+cdef int check_timeout(object timeout) except -1:
+    if timeout is not None and not <double> timeout >= 0:
+        raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout!r}")
+    return 0
+
+
 cdef int wait_init(fn_wait *wait, object timeout, object stall, bint *signals) except -1:
-    if timeout is None:
-        wait.deadline = FN_NEVER
-    else:
-        seconds = <double> timeout
-        if not seconds >= 0:
-            raise ValueError(f"timeout must be None or at least 0 seconds, not {timeout!r}")
-        wait.deadline = fn_after(seconds)
+    check_timeout(timeout)
+    wait.deadline = FN_NEVER if timeout is None else fn_after(<double> timeout)
     wait.stall = span(stall)
     wait.wake_fd = -1
     # Only the main thread runs signal handlers, so only it has to look.

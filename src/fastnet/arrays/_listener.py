@@ -32,6 +32,7 @@ _log = logging.getLogger("fastnet.arrays")
 _ERR_BUSY, _ERR_TIMEOUT, _ERR_SHUTDOWN = 3, 4, 6
 _PAUSE_WITHOUT_DESCRIPTORS = 0.05  # seconds
 _ACCEPTS_PER_TURN = 16
+_LONGEST_TURN = 3600.0  # seconds
 _TEMPORARY = (BlockingIOError, ConnectionAbortedError, InterruptedError)
 
 
@@ -86,6 +87,7 @@ class Listener:
         self._wake_read, self._wake_write = socket.socketpair()
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._turn = threading.Lock()  # whoever holds it runs the loop, and owns the next two
+        self._runner = 0  # the thread that holds it
         self._pending: dict[Stream, _Newcomer] = {}
         self._ready: collections.deque[Stream] = collections.deque()
         self._ledger = Ledger()
@@ -117,9 +119,13 @@ class Listener:
         return stream
 
     def _accept_or_closed(self, timeout: float | None = None) -> Stream | None:
+        if os.getpid() != self._owner:
+            raise errors.Error("the listener belongs to the process that opened it")
         deadline = None if timeout is None else time.monotonic() + timeout
-        if not self._turn.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+        patience = -1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)
+        if not self._turn.acquire(timeout=patience):
             raise TimeoutError("no peer came in time")
+        self._runner = threading.get_ident()
         try:
             while not self._closed:
                 if self._ready:
@@ -130,6 +136,9 @@ class Listener:
                 if left is not None and left <= 0 and not self._ready:
                     raise TimeoutError("no peer came in time")
         finally:
+            if self._closed:
+                self._tear_down()
+            self._runner = 0
             self._turn.release()
         return None
 
@@ -154,10 +163,11 @@ class Listener:
 
     def _run_once(self, left: float | None) -> None:
         """Waits for events, at most `left` seconds, and sees to each."""
-        waits = [max(0.0, n.deadline - time.monotonic()) for n in self._pending.values()]
+        now = time.monotonic()
+        waits = [max(0.0, n.deadline - now) for n in self._pending.values()]
         if left is not None:
             waits.append(max(0.0, left))
-        for key, _ in self._selector.select(min(waits, default=None)):
+        for key, _ in self._selector.select(min([*waits, _LONGEST_TURN])):
             if key.data is not None:
                 self._advance(key.data)
             elif key.fileobj is self._socket:
@@ -281,14 +291,27 @@ class Listener:
         if self._closed:
             return
         self._closed = True
-        if os.getpid() == self._owner:
-            self._wake_write.send(b"x")
-            with self._turn:  # whoever runs the loop has left it
-                for stream in [*self._pending, *self._ready]:
-                    self._dismiss(stream, _ERR_SHUTDOWN, "the listener is closed")
-                self._pending.clear()
-                self._ready.clear()
-            unlink_if_ours(self._path, self._path_id)
+        if os.getpid() != self._owner:
+            self._release()
+            return
+        self._wake_write.send(b"x")
+        if self._runner == threading.get_ident():
+            return  # from a signal handler inside the loop, which tears down as it ends
+        with self._turn:  # whoever runs the loop has left it
+            self._tear_down()
+
+    def _tear_down(self) -> None:
+        """Lets everything go; with the turn held."""
+        if self._socket.fileno() < 0:
+            return
+        for stream in [*self._pending, *self._ready]:
+            self._dismiss(stream, _ERR_SHUTDOWN, "the listener is closed")
+        self._pending.clear()
+        self._ready.clear()
+        unlink_if_ours(self._path, self._path_id)
+        self._release()
+
+    def _release(self) -> None:
         self._selector.close()
         self._socket.close()
         self._wake_read.close()

@@ -40,7 +40,13 @@ class _Workers:
         """Handles a stream; there must be a place."""
         thread = threading.Thread(target=self._work, args=(stream,), name="fastnet-arrays")
         self._busy[thread] = stream
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread left: this peer pays, not the others
+            del self._busy[thread]
+            self._places.release()
+            _log.exception("no thread for the handler of a stream")
+            stream.abort("it has no thread left")
 
     def _work(self, stream: Stream) -> None:
         try:

@@ -14,9 +14,9 @@ from fastnet import errors
 from fastnet._array.sources import target
 from fastnet._native import sock as _sock
 from fastnet._native.arrayhead import Head
-from fastnet._native.arraymsg import Arrays
+from fastnet._native.arrayiter import Arrays
 from fastnet.arrays._incoming import ArrayInfo, check_fit, info_of, item_of
-from fastnet.arrays._linger import linger
+from fastnet.arrays._linger import leave_to_reader, linger
 from fastnet.arrays._link import make_link
 from fastnet.arrays._outgoing import Item, Outgoing
 from fastnet.arrays._tls import TlsTransport
@@ -26,7 +26,6 @@ from fastnet.tuning import Tuning
 __all__ = ["Stream"]
 
 _ERR_PROTOCOL, _ERR_LIMIT, _ERR_APPLICATION = 1, 2, 5
-_READER_PAUSE = 0.002  # seconds between looks at a thread that reads
 
 
 class Stream:
@@ -146,8 +145,7 @@ class Stream:
 
     def _explain(self, error: ConnectionError) -> None:
         """Raises the peer's words for a failed send, where it left any."""
-        reason = self._link.last_words()
-        if reason is not None:
+        if (reason := self._link.last_words()) is not None:
             raise reason from error
 
     # ---------------------------------------------------------------- receiving
@@ -256,13 +254,13 @@ class Stream:
 
         The counters are live: another thread may ask during a transfer.
         """
-        transport: dict[str, Any] = dict(self._tuned)
-        transport.update(
-            chunk=self._tuning.chunk,
-            fragment=self._tuning.fragment,
-            spin_us=round(self._link.spin * 1e6),
-            tls=self._link.has_transport,
-        )
+        transport = {
+            **self._tuned,
+            "chunk": self._tuning.chunk,
+            "fragment": self._tuning.fragment,
+            "spin_us": round(self._link.spin * 1e6),
+            "tls": self._link.has_transport,
+        }
         return {**self._link.counters(), "transport": transport}
 
     def fileno(self) -> int:
@@ -326,17 +324,19 @@ class Stream:
     def _take_leave(self, timeout: float | None) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._link.send_poisoned:
-            return
+            return self._linger()
         try:
             self._link.send_close(timeout)
             if not self._link.has_transport:
                 with contextlib.suppress(OSError):  # gone already: what it said is still here
                     self._socket.shutdown(socket.SHUT_WR)
-            if self._link.peer_closed or self._link.receive_poisoned:
+            if self._link.receive_poisoned:
+                return self._linger()
+            if self._link.peer_closed:
                 return
-            self._leave_to_reader(deadline)
+            leave_to_reader(self._link, deadline)
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not self._link.peer_closed:
+            if not self._link.peer_closed and not self._link.receiving_now:
                 self._link.skip(left)
         except TimeoutError:
             pass
@@ -344,19 +344,10 @@ class Stream:
             if self._link.counters()["messages_sent"]:
                 raise
         except ConnectionError:
-            reason = self._link.last_words()
-            if reason is not None:
+            if (reason := self._link.last_words()) is not None:
                 raise reason from None
             if self._link.counters()["messages_sent"] and not self._link.peer_closed:
                 raise
-
-    def _leave_to_reader(self, deadline: float | None) -> None:
-        """While another thread takes what comes, it is the one to see the peer's close."""
-        link = self._link
-        while link.read_elsewhere() and not link.peer_closed:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError
-            time.sleep(_READER_PAUSE)
 
     def abort(self, reason: str | None = None) -> None:
         """Ends the stream at once: the peer learns that it is not complete.
@@ -366,16 +357,27 @@ class Stream:
         if self._closed:
             return
         self._closed = True
-        if os.getpid() == self._owner and reason is not None:
-            with contextlib.suppress(OSError, errors.Error, RuntimeError):
-                if self._link.send_error(_ERR_APPLICATION, reason, 0.2):
-                    linger(self._socket)
-        self._drop()
+        if os.getpid() != self._owner:
+            self._socket.close()  # the connection is the parent's; only this copy goes
+            return
+        try:
+            if reason is not None and self._link.send_error(_ERR_APPLICATION, reason, 0.2):
+                self._linger()
+        except (OSError, errors.Error, RuntimeError):
+            pass  # it is going anyway
+        finally:
+            self._drop()
+
+    def _linger(self) -> None:
+        """Lets the peer read what was sent last, unless another thread still receives."""
+        if self._link.retire():
+            with contextlib.suppress(OSError):
+                linger(self._socket)
 
     def _cut(self) -> None:
         """Ends the connection under a thread that is in a call on it."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # not SSLSocket's: it would bare the raw bytes
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _drop(self) -> None:
         self._link.drop()

@@ -1,0 +1,3 @@
+from fastnet._native.fn1_send import Sender
+
+class Receiver(Sender): ...
