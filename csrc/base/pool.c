@@ -244,12 +244,28 @@ int fn_pool_take(struct fn_pool *pool, size_t size, struct fn_block *block)
     return -ENOMEM;
 }
 
+static size_t all_free(const struct fn_pool *pool)
+{
+    return pool->free_bytes + pool->small.count * pool->small.capacity;
+}
+
+static bool keep_small(struct fn_pool *pool, const struct fn_block *block)
+{
+    if (all_free(pool) + block->capacity > pool->cap)
+        return false;
+    return push_small(&pool->small, block->data, block->capacity);
+}
+
 static bool keep(struct fn_pool *pool, struct fn_block *block, fn_time now)
 {
     if (block->capacity < FN_POOL_MIN || block->capacity > pool->cap)
         return false;
-    while (pool->slots == FN_POOL_SLOTS || pool->free_bytes + block->capacity > pool->cap)
+    if (pool->slots == FN_POOL_SLOTS)
         free_slot(pool, 0);
+    while (pool->slots && all_free(pool) + block->capacity > pool->cap)
+        free_slot(pool, 0);
+    if (all_free(pool) + block->capacity > pool->cap)
+        empty_small(&pool->small);
     pool->slot[pool->slots++] = (struct slot){block->data, block->capacity, now};
     pool->free_bytes += block->capacity;
     return true;
@@ -275,7 +291,7 @@ void fn_pool_give(struct fn_block *block)
     block->pool = NULL;
     if (block->capacity < FN_POOL_MIN) {
         pthread_mutex_lock(&pool->lock);
-        bool kept = pool->cap && push_small(&pool->small, block->data, block->capacity);
+        bool kept = keep_small(pool, block);
         let_go(pool);
         if (!kept)
             free(block->data);
@@ -300,8 +316,7 @@ void fn_pool_trim(struct fn_pool *pool, fn_time now)
 struct fn_pool_stats fn_pool_stats(struct fn_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    uint64_t small = (uint64_t)pool->small.count * pool->small.capacity;
-    struct fn_pool_stats stats = {pool->free_bytes + small, pool->reused, pool->fresh};
+    struct fn_pool_stats stats = {all_free(pool), pool->reused, pool->fresh};
     pthread_mutex_unlock(&pool->lock);
     return stats;
 }
