@@ -57,13 +57,15 @@ struct role {
     long base_kib;
 };
 
-static void die(const char *what) {
+static void die(const char *what)
+{
     printf("error %s: %s\n", what, strerror(errno));
     fflush(stdout);
     exit(1);
 }
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
@@ -71,7 +73,8 @@ static double now(void) {
 
 /* ---- sockets ---------------------------------------------------------------------------- */
 
-static socklen_t make_address(const char *host, int port, struct sockaddr_storage *out) {
+static socklen_t make_address(const char *host, int port, struct sockaddr_storage *out)
+{
     memset(out, 0, sizeof *out);
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
     if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
@@ -90,7 +93,8 @@ static socklen_t make_address(const char *host, int port, struct sockaddr_storag
 }
 
 /* bbr paces, and its pacing is what limits loopback: leave every other choice to the system. */
-static void set_congestion(int fd, const char *wanted) {
+static void set_congestion(int fd, const char *wanted)
+{
     char current[16] = "";
     socklen_t length = sizeof current - 1;
     if (strcmp(wanted, "-") == 0)
@@ -107,7 +111,8 @@ static void set_congestion(int fd, const char *wanted) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
 }
 
-static void tune(int fd, const struct options *opt) {
+static void tune(int fd, const struct options *opt)
+{
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     set_congestion(fd, opt->cc);
@@ -117,7 +122,8 @@ static void tune(int fd, const struct options *opt) {
     }
 }
 
-static int listen_on(const struct options *opt, int *port) {
+static int listen_on(const struct options *opt, int *port)
+{
     struct sockaddr_storage address;
     socklen_t length = make_address(opt->host, 0, &address);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -132,7 +138,8 @@ static int listen_on(const struct options *opt, int *port) {
     return fd;
 }
 
-static int connect_to(const struct options *opt, int port) {
+static int connect_to(const struct options *opt, int port)
+{
     struct sockaddr_storage address;
     socklen_t length = make_address(opt->host, port, &address);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -144,7 +151,8 @@ static int connect_to(const struct options *opt, int port) {
     return fd;
 }
 
-static int accept_from(int listener, const struct options *opt) {
+static int accept_from(int listener, const struct options *opt)
+{
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0)
         die("accept");
@@ -154,13 +162,15 @@ static int accept_from(int listener, const struct options *opt) {
 
 /* ---- the two loops that everything is compared with --------------------------------------- */
 
-static void wait_for(int fd, short events) {
+static void wait_for(int fd, short events)
+{
     struct pollfd p = {.fd = fd, .events = events};
     if (poll(&p, 1, -1) < 0 && errno != EINTR)
         die("poll");
 }
 
-static void send_array(const struct role *r) {
+static void send_array(const struct role *r)
+{
     const unsigned char *at = r->array;
     size_t left = r->opt.size;
     int flags = MSG_NOSIGNAL | (r->opt.txspin_us < 0 ? 0 : MSG_DONTWAIT);
@@ -183,7 +193,8 @@ static void send_array(const struct role *r) {
     }
 }
 
-static void recv_array(const struct role *r) {
+static void recv_array(const struct role *r)
+{
     unsigned char *at = r->array;
     size_t left = r->opt.size;
     while (left > 0) {
@@ -206,12 +217,14 @@ static void recv_array(const struct role *r) {
     }
 }
 
-static void send_ack(const struct role *r) {
+static void send_ack(const struct role *r)
+{
     if (send(r->ack, "k", 1, MSG_NOSIGNAL) != 1)
         die("acknowledgement");
 }
 
-static void recv_ack(const struct role *r) {
+static void recv_ack(const struct role *r)
+{
     char byte;
     if (recv(r->ack, &byte, 1, 0) != 1)
         die("acknowledgement");
@@ -220,7 +233,8 @@ static void recv_ack(const struct role *r) {
 /* ---- bookkeeping -------------------------------------------------------------------------- */
 
 /* CRC-32 as zlib computes it, so that a Python end could be paired with this one. */
-static uint32_t checksum(const unsigned char *bytes, size_t length) {
+static uint32_t checksum(const unsigned char *bytes, size_t length)
+{
     uint32_t table[256];
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
@@ -234,7 +248,8 @@ static uint32_t checksum(const unsigned char *bytes, size_t length) {
     return crc ^ 0xFFFFFFFFu;
 }
 
-static void fill_random(unsigned char *bytes, size_t length) {
+static void fill_random(unsigned char *bytes, size_t length)
+{
     uint64_t x = (uint64_t)getpid() * 0x9E3779B97F4A7C15u + (uint64_t)time(NULL);
     for (size_t i = 0; i < length; i++) {
         x ^= x << 13;
@@ -246,7 +261,8 @@ static void fill_random(unsigned char *bytes, size_t length) {
 
 /* The memory that NumPy would give an array of this size: malloc's (so 16 bytes behind a page
  * boundary), advised as huge pages from 4 MiB on. */
-static unsigned char *make_array(size_t size) {
+static unsigned char *make_array(size_t size)
+{
     unsigned char *array = malloc(size ? size : 1);
     if (array == NULL)
         die("memory");
@@ -258,7 +274,8 @@ static unsigned char *make_array(size_t size) {
     return array;
 }
 
-static long peak_kib(void) {
+static long peak_kib(void)
+{
     char line[256];
     long kib = 0;
     FILE *f = fopen("/proc/self/status", "r");
@@ -270,7 +287,8 @@ static long peak_kib(void) {
     return kib;
 }
 
-static void set_option(struct options *opt, char *word) {
+static void set_option(struct options *opt, char *word)
+{
     char *value = strchr(word, '=');
     errno = EINVAL;
     if (value == NULL)
@@ -296,7 +314,8 @@ static void set_option(struct options *opt, char *word) {
 
 /* ---- commands ----------------------------------------------------------------------------- */
 
-static void serve_run(const struct role *r, long reps) {
+static void serve_run(const struct role *r, long reps)
+{
     printf("started\n");
     fflush(stdout);
     for (long i = 0; i < reps; i++) {
@@ -306,7 +325,8 @@ static void serve_run(const struct role *r, long reps) {
     printf("done\n");
 }
 
-static void client_run(const struct role *r, long reps) {
+static void client_run(const struct role *r, long reps)
+{
     double *times = calloc((size_t)reps + 1, sizeof *times);
     if (times == NULL)
         die("memory");
@@ -323,7 +343,8 @@ static void client_run(const struct role *r, long reps) {
     free(times);
 }
 
-static void verify(const struct role *r, int server) {
+static void verify(const struct role *r, int server)
+{
     if (server) {
         memset(r->array, 0, r->opt.size);
         printf("started\n");
@@ -338,7 +359,8 @@ static void verify(const struct role *r, int server) {
     printf("sum %08x\n", checksum(r->array, r->opt.size));
 }
 
-static int obey(struct role *r, int server, const char *line) {
+static int obey(struct role *r, int server, const char *line)
+{
     long n = 0;
     int ack_port = 0;
     int data_port = 0;
@@ -366,7 +388,8 @@ static int obey(struct role *r, int server, const char *line) {
     return 1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     struct role r = {.opt = {.size = (size_t)64 << 20,
                              .spin_us = 150,
                              .txspin_us = -1,

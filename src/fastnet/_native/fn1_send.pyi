@@ -1,6 +1,7 @@
 import socket
-from typing import Protocol
+from typing import Protocol, type_check_only
 
+@type_check_only
 class Transport(Protocol):
     def read(self, view: memoryview, deadline: int | None, /) -> int: ...
     def write(self, view: memoryview, deadline: int | None, /) -> int: ...
