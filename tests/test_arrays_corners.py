@@ -7,6 +7,7 @@ import os
 import resource
 import select
 import socket
+import ssl
 from types import SimpleNamespace
 
 import numpy as np
@@ -144,25 +145,31 @@ def test_a_raw_transfer_stays_with_its_own_connection(sending, keep):
 # ---------------------------------------------------------- abort beside a receiver
 
 
-def test_abort_with_words_leaves_a_receivers_bytes_alone(raw_pair, monkeypatch):
-    lingered = []
-    monkeypatch.setattr(_stream, "linger", lingered.append)
+@pytest.mark.parametrize("when", ["at once", "afterwards"])
+def test_abort_with_words_leaves_a_receivers_bytes_alone(when, raw_pair, monkeypatch):
     value = np.arange(1 << 16, dtype="<f8")
     text = fn1wire.array(value)
     for _ in range(5):
         stream, wire = raw_pair()
+        beside = []  # whether a receiver was inside when abort began to read by itself
+        link = stream._link
+        monkeypatch.setattr(
+            _stream, "linger", lambda _, s=beside, k=link: s.append(k.receiving_now)
+        )
         wire.sock.sendall(text[:1000])
         receiving = links.Background(stream.recv)
-        links.wait_until(lambda s=stream: s._link.receiving_now)
         links.wait_until(lambda s=stream: s.stats()["bytes_received"] >= 1000)
         aborting = links.Background(stream.abort, "my words")
         assert wire.error() == (5, "my words")
+        if when == "afterwards":
+            aborting.result()
+            assert beside == []
         with contextlib.suppress(ConnectionError):
             wire.sock.sendall(text[1000:])
         aborting.result()
+        assert True not in beside
         with contextlib.suppress(OSError, fastnet.Error):
             assert (receiving.result() == value).all()
-    assert lingered == []
 
 
 def test_a_receiver_that_comes_while_abort_lingers_gets_nothing(raw_pair, monkeypatch):
@@ -234,6 +241,36 @@ def test_a_failed_send_loses_no_array_that_has_arrived(peeked, early, listen, ke
     got = [(array.size, set(array.tolist())) for array in stream]
     late.result()
     assert got == [(4000, {1.0}), (4000, {2.0}), (40_000, {3.0})]
+
+
+@pytest.fixture
+def tls_gone(make_pair, monkeypatch):
+    """Two streams over TLS, of which the first finds its peer gone whenever it sends."""
+    one, two = make_pair("tls")
+    two.send(np.ones(3))
+    assert one.recv(timeout=links.SOON).size == 3
+
+    def send(*_):
+        raise ssl.SSLEOFError("EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(one._socket, "send", send)
+    return one, two
+
+
+def test_close_over_tls_when_the_peer_is_gone_for_good(tls_gone):
+    one, two = tls_gone
+    two._cut()
+    one.close()  # it sent nothing that could be lost
+
+
+def test_a_failed_send_over_tls_gives_the_peers_words(tls_gone):
+    one, two = tls_gone
+    aborting = links.Background(two.abort, "my words")
+    assert select.select([one], [], [], links.SOON)[0]
+    with pytest.raises(ProtocolError, match="my words"):
+        one.send(np.ones(3))
+    one.abort()
+    aborting.result()
 
 
 # ------------------------------------------------------- bytes that are counted

@@ -251,23 +251,6 @@ def test_close_by_a_handler_at_any_moment_of_accept(listen, keep):
     assert not at.reached
 
 
-def test_an_interrupt_at_any_moment_of_accept_leaves_a_listener_that_closes(listen, keep):
-    for moment in range(1, 200):
-        listener = listen()
-        stream = keep(fastnet.arrays.connect(listener.address))
-        at = At(moment, raise_alarm)
-        try:
-            keep(accept_with(listener, at))
-        except Alarm:
-            pass
-        links.Background(listener.close).result(2)
-        stream.abort()
-        if not at.reached:
-            break  # there are no more moments
-    assert moment > 20
-    assert not at.reached
-
-
 # ---------------------------------------------------------------------------- forks
 
 FORKED_STREAM = """

@@ -266,13 +266,23 @@ def _recv_by_method(array: Any, source: Any, limit: float | None, size: int) -> 
             try:
                 _fill(view, source, countdown, got, total)
             except (IncompleteTransfer, TransferTimeout) as error:
-                _scatter(array, start, (error.transferred - got) // array.itemsize, view)
+                _scatter_some(array, start, view[: error.transferred - got])
                 raise
             _scatter(array, start, count, view)
             got += len(view)
     finally:
         countdown.restore()
     return got
+
+
+def _scatter_some(array: Any, start: int, view: memoryview) -> None:
+    """Bytes that end inside an item, perhaps: the rest of that item stays as it was."""
+    whole, part = divmod(len(view), array.itemsize)
+    _scatter(array, start, whole, view)
+    if part:
+        last = bytearray(array.flat[start + whole : start + whole + 1].tobytes())
+        last[:part] = view[-part:]
+        _scatter(array, start + whole, 1, memoryview(last))
 
 
 def _scatter(array: Any, start: int, count: int, view: memoryview) -> None:

@@ -214,12 +214,12 @@ cdef class ArrayLink(Link):
         head = make_head(&c)
         try:
             head.dtype = self.resolve(head.description, head.itemsize, head.name, head.meta)
-        except errors.ProtocolError:
-            raise
-        except Exception as error:
+        except TypeError as error:  # a type that this machine does not have
             head.problem = error
-        self.got_header = (<const char *> e.meta.data)[:e.meta.len]
-        self.got_head = head
+        if head.dtype is not None and head.dtype.names is None:
+            # with field names it could not be given out twice: they can be changed in place
+            self.got_header = (<const char *> e.meta.data)[:e.meta.len]
+            self.got_head = head
         return head
 
     cdef Head wait_head(self, object timeout, Patience *patience):

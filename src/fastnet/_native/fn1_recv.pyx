@@ -182,10 +182,9 @@ cdef class Receiver(Sender):
         view = PyMemoryView_FromMemory(<char *> iov[0].iov_base, iov[0].iov_len, PyBUF_WRITE)
         try:
             n = self.transport.read(view, deadline_of(patience))
-        except TimeoutError:
-            raise  # nothing was read
         except BaseException as error:
-            self.poison_receive(f"a receive stopped inside TLS: {error!r}")
+            if self.transport.reading:  # not while it waited
+                self.poison_receive(f"a receive stopped inside TLS: {error!r}")
             raise
         finally:
             view.release()

@@ -3,6 +3,7 @@ from typing import Protocol, type_check_only
 
 @type_check_only
 class Transport(Protocol):
+    reading: bool
     def read(self, view: memoryview, deadline: int | None, /) -> int: ...
     def write(self, view: memoryview, deadline: int | None, /) -> int: ...
 

@@ -8,7 +8,8 @@ transport object with
     write(view, deadline) -> int   at least one byte
 
 where the deadline is in nanoseconds of time.monotonic_ns(), or None; both
-raise TransferTimeout.
+raise TransferTimeout.  Its attribute `reading` is true when an exception from
+read may have lost bytes.
 """
 
 from cpython.memoryview cimport PyMemoryView_FromMemory

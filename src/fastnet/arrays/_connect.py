@@ -16,6 +16,7 @@ from fastnet.tuning import Tuning
 __all__ = ["connect"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts
+_CENTURY = 3.2e9  # seconds; beyond it, for ever
 
 
 def _targets(address: Address) -> list[tuple[int, Any]]:
@@ -125,7 +126,7 @@ def connect(
     """
     limits = limits or Limits()
     where = parse(address)
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = None if timeout is None or timeout > _CENTURY else time.monotonic() + timeout
     sock = _open_patiently(where, deadline, time.monotonic() + retry_for)
     transport = None
     try:

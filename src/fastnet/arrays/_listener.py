@@ -33,6 +33,7 @@ _ERR_BUSY, _ERR_TIMEOUT, _ERR_SHUTDOWN = 3, 4, 6
 _PAUSE_WITHOUT_DESCRIPTORS = 0.05  # seconds
 _ACCEPTS_PER_TURN = 16
 _LONGEST_TURN = 3600.0  # seconds
+_LOST_TURN = 0.2  # seconds
 _TEMPORARY = (BlockingIOError, ConnectionAbortedError, InterruptedError)
 
 
@@ -86,7 +87,9 @@ class Listener:
         self._selector.register(self._socket, selectors.EVENT_READ)
         self._wake_read, self._wake_write = socket.socketpair()
         self._selector.register(self._wake_read, selectors.EVENT_READ)
-        self._turn = threading.Lock()  # whoever holds it runs the loop, and owns the next two
+        # Whoever holds it runs the loop and owns what follows.  Reentrant, so that a
+        # thread which an exception took away while it had the turn can still close.
+        self._turn = threading.RLock()
         self._runner = 0  # the thread that holds it
         self._pending: dict[Stream, _Newcomer] = {}
         self._ready: collections.deque[Stream] = collections.deque()
@@ -125,8 +128,8 @@ class Listener:
         patience = -1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)
         if not self._turn.acquire(timeout=patience):
             raise TimeoutError("no peer came in time")
-        self._runner = threading.get_ident()
         try:
+            self._runner = threading.get_ident()
             while not self._closed:
                 if self._ready:
                     self._ledger.count("accepted")
@@ -136,10 +139,12 @@ class Listener:
                 if left is not None and left <= 0 and not self._ready:
                     raise TimeoutError("no peer came in time")
         finally:
-            if self._closed:
-                self._tear_down()
-            self._runner = 0
-            self._turn.release()
+            try:
+                self._runner = 0
+                if self._closed:
+                    self._tear_down()
+            finally:
+                self._turn.release()
         return None
 
     def __iter__(self) -> Iterator[Stream]:
@@ -297,8 +302,16 @@ class Listener:
         self._wake_write.send(b"x")
         if self._runner == threading.get_ident():
             return  # from a signal handler inside the loop, which tears down as it ends
-        with self._turn:  # whoever runs the loop has left it
+        # Whoever runs the loop leaves it now.  A turn that nobody runs and nobody gives
+        # back was lost with a thread that an exception took out of accept.
+        while not self._turn.acquire(timeout=_LOST_TURN):
+            if self._runner == 0:
+                self._tear_down()
+                return
+        try:
             self._tear_down()
+        finally:
+            self._turn.release()
 
     def _tear_down(self) -> None:
         """Lets everything go; with the turn held."""

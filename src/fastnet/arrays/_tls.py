@@ -7,6 +7,7 @@ blocking SSL socket would not survive.
 
 from __future__ import annotations
 
+import errno
 import select
 import ssl
 import threading
@@ -20,6 +21,7 @@ __all__ = ["TlsTransport"]
 
 # As long as a blocked call leaves a signal waiting.
 _SLICE_MS = 50
+_CENTURY = 3.2e9  # seconds; beyond it, for ever
 
 
 class TlsTransport:
@@ -27,18 +29,24 @@ class TlsTransport:
 
     def __init__(self, sock: ssl.SSLSocket, stall: float | None) -> None:
         self.sock = sock
-        self._stall = None if stall is None else round(stall * 1e9)
+        self._stall = None if stall is None or stall > _CENTURY else round(stall * 1e9)
+        # Whether a read is inside OpenSSL, so that an exception might lose what it brought.
+        self.reading = False
         self._lock = threading.Lock()
 
     def read(self, view: memoryview, deadline: int | None) -> int:
         """At least one byte into view, 0 at the end; TransferTimeout at the deadline."""
         received: int = self._run(lambda: self._recv(view), deadline)
+        self.reading = False
         return received
 
     def write(self, view: memoryview, deadline: int | None) -> int:
         """At least one byte of view; TransferTimeout at the deadline."""
         # A retried SSL_write must see the same bytes: the pieces are stable here.
-        sent: int = self._run(lambda: self.sock.send(view), deadline)
+        try:
+            sent: int = self._run(lambda: self.sock.send(view), deadline)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise BrokenPipeError(errno.EPIPE, "the peer ended the connection") from None
         return sent
 
     def handshake_step(self) -> bool:
@@ -55,8 +63,12 @@ class TlsTransport:
         self._run(self.sock.do_handshake, deadline)
 
     def _recv(self, view: memoryview) -> int:
+        self.reading = True
         try:
             return self.sock.recv_into(view)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self.reading = False  # it brought nothing, and waiting loses nothing
+            raise
         except ssl.SSLEOFError:
             return 0  # the peer went without TLS's own goodbye; fn1 has one of its own
 
