@@ -140,10 +140,10 @@ class Listener:
                     raise TimeoutError("no peer came in time")
         finally:
             try:
-                self._runner = 0
                 if self._closed:
                     self._tear_down()
             finally:
+                self._runner = 0
                 self._turn.release()
         return None
 
