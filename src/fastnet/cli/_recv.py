@@ -20,6 +20,7 @@ THREADS = 8  # senders served at a time; others wait in the listener's queue
 TICK = 0.1  # seconds between two looks at what the threads have done
 EXPECTED = (Failure, Refused, OSError, EOFError, MemoryError, TypeError)
 FAREWELL = 2.0  # seconds that the last streams have to close in
+GOODBYE = 0.5  # seconds that a sender with nothing more to say gets to close as well
 
 
 class Tally:
@@ -84,7 +85,6 @@ class Session:
         self.receiver = receiver
         self.stream = stream
         self.peer = _address.peer(lambda: stream.peer_address)
-        self.waiting = False  # for an array that may never come
         self.leaving = False  # telling the sender how it ended
         self._lock = threading.Lock()
         # Our own handle on the connection: another thread may end it through this at any time,
@@ -99,7 +99,7 @@ class Session:
             try:
                 self._receive()
                 self.leaving = True
-                self.stream.close(timeout=FAREWELL)
+                self.stream.close(timeout=GOODBYE)
             except (Failure, _report.OutputClosed) as failure:  # nobody can be served any more
                 self.receiver.tally.stop(failure)
                 self._refuse(failure)
@@ -122,15 +122,14 @@ class Session:
     def _receive(self) -> None:
         tally = self.receiver.tally
         while not tally.over.is_set():
-            self.waiting = True
             try:
-                info = self.stream.peek()
+                info = self.stream.peek(timeout=TICK)
+            except TimeoutError:
+                continue  # nothing has come; perhaps nothing more is wanted
             except EOFError as end:
                 if isinstance(end, _incomplete()):  # gone, not closed
                     raise
                 return
-            finally:
-                self.waiting = False
             if not tally.claim():
                 return
             stored = False
@@ -259,12 +258,12 @@ class Receiver:
         )
 
     def _finish(self) -> None:
-        """Lets streams that have work end it and say goodbye; the idle ones are not waited for."""
+        """Lets streams end what they have in work and say goodbye."""
         deadline = time.monotonic() + FAREWELL
         left = self.sessions
         while left and time.monotonic() < deadline:
             for session in left:
-                if session.waiting or (self.tally.failure and not session.leaving):
+                if self.tally.failure and not session.leaving:
                     session.end()
             left[0].thread.join(TICK / 2)
             left = [session for session in left if session.thread.is_alive()]
