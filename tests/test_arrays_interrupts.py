@@ -254,7 +254,8 @@ def test_close_by_a_handler_at_any_moment_of_accept(listen, keep):
 # ---------------------------------------------------------------------------- forks
 
 FORKED_STREAM = """
-    import os, threading, time
+    import os, threading, time, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads, from 3.12 on
     import numpy as np
     from fastnet import arrays
     listener = arrays.listen(("127.0.0.1", 0))
