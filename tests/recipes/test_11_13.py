@@ -14,7 +14,7 @@ import pytest
 import links
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "large_arrays.py"
-pytestmark = pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not here")
+
 
 COUNT = 300_000
 
