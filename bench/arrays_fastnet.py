@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,52 @@ class StreamOut(StreamRole):
 
     def receive(self) -> Any:
         return self.stream.recv(out=self.array)
+
+
+class StreamKeyed(StreamOut):
+    """The same with a key."""
+
+    suite = ""
+
+    def listen(self) -> str:
+        self.listener = fastnet.arrays.listen(
+            (self.host, 0), authkey=bytes(range(32)), suites=[self.suite]
+        )
+        return str(self.listener.address[1])
+
+    def connect(self, where: str) -> None:
+        self.stream = fastnet.arrays.connect((self.host, int(where)), authkey=bytes(range(32)))
+
+
+class StreamGmac(StreamKeyed):
+    """Authenticated by GMAC."""
+
+    suite = "aes-256-gmac"
+
+
+class StreamHmac(StreamKeyed):
+    """Authenticated by HMAC."""
+
+    suite = "hmac-sha256"
+
+
+class StreamTls(StreamOut):
+    """Over TLS 1.3 with `ssl`: encrypted as well, since TLS does not come without."""
+
+    def listen(self) -> str:
+        import trustme
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        trustme.CA().issue_cert("localhost").configure_cert(context)
+        self.listener = fastnet.arrays.listen((self.host, 0), ssl_context=context)
+        return str(self.listener.address[1])
+
+    def connect(self, where: str) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.stream = fastnet.arrays.connect((self.host, int(where)), ssl_context=context)
 
 
 class StreamPool(StreamRole):

@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from arrays_contestants import C_REFERENCE, make
-from harness import Contestant, Results, compare, cpus
+from arrays_contestants import C_REFERENCE, GMAC, HMAC, make
+from harness import Contestant, Results, compare
+from process import HERE, cpus, python_path
+from proof import default_congestion
 from table import Row
 
 MIB = 1 << 20
@@ -85,13 +86,6 @@ def memory_rows(section: str, label: str, results: Results, name: str, wanted: f
     return rows
 
 
-def default_congestion() -> str:
-    try:
-        return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
-    except OSError:
-        return "unknown"
-
-
 def transfer(proof: Proof) -> list[Row]:
     """Raw bytes of an array into an array that exists."""
     congestion = default_congestion()
@@ -120,6 +114,41 @@ def stream(proof: Proof) -> list[Row]:
         what = f"stream.send → recv(out=), {mib} MiB, of the C reference"
         rows.append(ratio_row("stream", what, results, OUT, C_REFERENCE, wanted))
     return rows
+
+
+def keys(proof: Proof) -> list[Row]:
+    """Authenticated arrays, beside C that does the same, beside none, and beside TLS."""
+    size = 64 * MIB
+    names = ("cref-gmac", "cref-hmac", "stream-gmac", "stream-hmac", "stream-out", "stream-tls")
+    results = proof.compare("keys 64 MiB", [make(name, size=size) for name in names], OUT)
+    rows = []
+    for suite in (GMAC, HMAC):
+        name, reference = f"stream, {suite}", f"{C_REFERENCE}, {suite}"
+        what = f"recv(out=) with {suite}, 64 MiB, of"
+        rows.append(
+            ratio_row("keys", f"{what} C with the same code", results, name, reference, 0.95)
+        )
+        wanted, tls = (0.5, 2.0) if suite == GMAC else (None, None)
+        rows.append(ratio_row("keys", f"{what} none", results, name, OUT, wanted))
+        rows.append(ratio_row("keys", f"{what} TLS 1.3", results, name, "stream, TLS 1.3", tls))
+    return rows
+
+
+def handshakes(proof: Proof) -> list[Row]:
+    """Peers with a key that one processor lets in."""
+    proof.say("handshakes ...")
+    command = [sys.executable, str(HERE / "handshakes.py"), "2000"]
+    environment = {**os.environ, "PYTHONPATH": python_path()}
+    figures = []
+    for _ in range(3 if proof.quick else 7):
+        done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+        figures.append([float(word) for word in done.stdout.split()])
+    rates = [figure[0] for figure in figures]
+    wall = statistics.median(figure[1] for figure in figures)
+    what = "handshakes with a key per second of the server's processor time"
+    spread = (min(rates), max(rates))
+    note = f"{wall:,.0f}/s by the clock, with the clients on another processor"
+    return [Row("keys", what, 5000.0, statistics.median(rates), "/s", spread, note=note)]
 
 
 def pool(proof: Proof) -> list[Row]:

@@ -15,37 +15,23 @@ was sent: a contestant that is fast but wrong ends the run.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import importlib.util
 import json
-import os
-import selectors
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-SERVER_CPU, CLIENT_CPU = 1, 0
-REPLY_TIMEOUT = 180.0
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None)
+from process import HERE, HarnessError, Process, cpus, missing, pin
+
 BUSY_LOOP = """
 x = 1
 while True:
     for _ in range(1000):
         x = (x * 69069 + 1) & 0xFFFFFFFF
 """
-
-
-class HarnessError(Exception):
-    """A contestant failed, or delivered something other than what was sent."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +56,7 @@ class Contestant:
 
     def missing(self) -> list[str]:
         """Packages that this contestant needs and that are not installed."""
-        return [name for name in self.requires if importlib.util.find_spec(name) is None]
+        return missing(self.requires)
 
 
 def python_contestant(
@@ -89,86 +75,6 @@ def python_contestant(
         requires=requires,
         busy="thread" if busy else "",
     )
-
-
-def cpus() -> tuple[int, int]:
-    """Processors for server and client: two different ones when this process may use two."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if {SERVER_CPU, CLIENT_CPU} <= set(allowed):
-        return SERVER_CPU, CLIENT_CPU
-    return allowed[-1], allowed[0]
-
-
-def _pin(cpu: int) -> None:
-    """In the child before it runs: one processor, and an end together with ours, however we end."""
-    os.sched_setaffinity(0, {cpu})
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-class Process:
-    """One end of a contestant: pinned, spoken to in lines, its complaints kept for the report."""
-
-    def __init__(self, command: Sequence[str], cpu: int) -> None:
-        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in end)
-        self.child = subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            bufsize=0,
-            preexec_fn=lambda: _pin(cpu),
-            env={**os.environ, "PYTHONPATH": _python_path()},
-        )
-        self.pending = b""
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(self.child.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
-
-    def tell(self, line: str) -> None:
-        assert self.child.stdin is not None
-        try:
-            self.child.stdin.write(line.encode() + b"\n")
-        except BrokenPipeError:
-            raise HarnessError(f"process ended before {line!r}\n{self.complaints()}") from None
-
-    def hear(self, word: str, timeout: float = REPLY_TIMEOUT) -> str:
-        """The rest of the next line, which must begin with ``word``."""
-        assert self.child.stdout is not None
-        deadline = time.monotonic() + timeout
-        while b"\n" not in self.pending:
-            if not self.selector.select(max(0.0, deadline - time.monotonic())):
-                raise HarnessError(f"no {word!r} within {timeout:.0f} s\n{self.complaints()}")
-            data = os.read(self.child.stdout.fileno(), 1 << 16)
-            if not data:
-                raise HarnessError(f"process ended before {word!r}\n{self.complaints()}")
-            self.pending += data
-        line, _, self.pending = self.pending.partition(b"\n")
-        first, _, rest = line.decode().strip().partition(" ")
-        if first != word:
-            raise HarnessError(f"{line.decode()!r} instead of {word!r}\n{self.complaints()}")
-        return rest
-
-    def complaints(self) -> str:
-        self.log.seek(0)
-        return self.log.read()[-4000:]
-
-    def end(self) -> None:
-        with contextlib.suppress(HarnessError):
-            self.tell("quit")
-        try:
-            self.child.wait(5)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
-        self.selector.close()
-        self.log.close()
-        for pipe in (self.child.stdin, self.child.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _python_path() -> str:
-    own = os.environ.get("PYTHONPATH")
-    return str(HERE) + (os.pathsep + own if own else "")
 
 
 class Pair:
@@ -204,7 +110,7 @@ class Pair:
         for cpu in processors:
             child = subprocess.Popen(
                 [sys.executable, "-c", BUSY_LOOP],
-                preexec_fn=lambda cpu=cpu: _pin(cpu),  # type: ignore[misc]
+                preexec_fn=lambda cpu=cpu: pin(cpu),  # type: ignore[misc]
             )
             self.neighbours.append(child)
             child.send_signal(signal.SIGSTOP)
@@ -337,9 +243,9 @@ def compare(
     with contextlib.ExitStack() as stack:
         pairs: dict[str, Pair] = {}
         for contestant in contestants:
-            missing = contestant.missing()
-            if missing:
-                results.skipped[contestant.name] = "not installed: " + ", ".join(missing)
+            absent = contestant.missing()
+            if absent:
+                results.skipped[contestant.name] = "not installed: " + ", ".join(absent)
                 say(f"  skipped {contestant.name} ({results.skipped[contestant.name]})")
                 continue
             pair = Pair(contestant)
@@ -354,10 +260,16 @@ def compare(
     return results
 
 
+def turns(names: Iterable[str], number: int) -> list[str]:
+    """Who goes when in round ``number``: A B C, then C B A."""
+    order = list(names)
+    return order if number % 2 else order[::-1]
+
+
 def take_turns(pairs: dict[str, Pair], results: Results, rounds: int, reps: int) -> None:
     """The timed part: one round that warms everything up, then ``rounds`` that count."""
     for number in range(rounds + 1):
-        order = list(pairs) if number % 2 else list(reversed(pairs))
+        order = turns(pairs, number)
         medians = {name: statistics.median(pairs[name].run(reps)) for name in order}
         if number:
             results.rounds.append(medians)

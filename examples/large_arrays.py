@@ -31,9 +31,9 @@ def server(s, count):
     c, _addr = s.accept()
     with c:
         a = numpy.arange(0.0, float(count))
-        print("sent", send_from(a, c), "bytes")
+        print(f"sent {send_from(a, c)} bytes")
         b = numpy.zeros(shape=count, dtype=float)
-        print("received", recv_into(b, c), "bytes")
+        print(f"received {recv_into(b, c)} bytes")
         assert (b == 2 * a).all()
 
 
@@ -42,9 +42,9 @@ def client(port, count):
     with c:
         c.connect(("127.0.0.1", port))
         a = numpy.zeros(shape=count, dtype=float)
-        print("received", recv_into(a, c), "bytes:", a[:10])
+        print(f"received {recv_into(a, c)} bytes: {a[:10]}")
         a *= 2
-        print("sent", send_from(a, c), "bytes")
+        print(f"sent {send_from(a, c)} bytes")
 
 
 def both(count):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import multiprocessing
 import os
+import signal
+import socket
 import ssl
 import threading
 import time
@@ -19,6 +22,11 @@ from hypothesis import HealthCheck, settings
 import links
 from fastnet import Limits, Tuning, arrays
 from fn1wire import Wire
+
+# A shell starts what runs behind it with Ctrl-C ignored, and so it would be in every program
+# that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Sockets on a shared machine have no steady pace, so no example has a deadline.
 settings.register_profile(
@@ -68,7 +76,7 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test after which a descriptor, thread or child process is left."""
     before = _held()
     yield
-    end = time.monotonic() + 2.0
+    end = time.monotonic() + 10.0  # a busy machine takes its time to end a thread
     while left := {key: what for key, what in _held().items() if key not in before}:
         gc.collect()
         if time.monotonic() > end:
@@ -174,7 +182,6 @@ def sockets(request: pytest.FixtureRequest, keep: Any, certificates: Any) -> tup
 @pytest.fixture
 def raw_client(listen: Any, keep: Any) -> Callable[..., tuple[arrays.Listener, Wire]]:
     """raw_client(**options) gives a listener and a connection to it that is spoken by hand."""
-    import socket
 
     def raw_client(**options: Any) -> tuple[arrays.Listener, Wire]:
         listener = listen(**options)
@@ -196,3 +203,27 @@ def raw_pair(raw_client: Any, keep: Any) -> Callable[..., tuple[arrays.Stream, W
         return stream, wire
 
     return raw_pair
+
+
+# -------------------------------------------------------------------- descriptors
+
+
+@pytest.fixture
+def duplex(keep: Any) -> tuple[Any, Any]:
+    """Two ends of a duplex pipe."""
+    one, two = multiprocessing.Pipe()
+    return keep(one), keep(two)
+
+
+@pytest.fixture
+def unix_pair(keep: Any) -> tuple[Any, Any]:
+    """Two connected Unix sockets."""
+    one, two = socket.socketpair()
+    return keep(one), keep(two)
+
+
+@pytest.fixture
+def pipe(keep: Any) -> tuple[Any, Any]:
+    """A system pipe's two descriptors, as file objects."""
+    read, write = os.pipe()
+    return keep(open(read, "rb", 0)), keep(open(write, "wb", 0))

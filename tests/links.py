@@ -20,7 +20,7 @@ from fastnet import Limits, Tuning, arrays
 
 PLAIN = ["tcp4", "tcp6", "unix"]
 ALL = [*PLAIN, "tls"]
-SOON = 10.0  # seconds that nothing in a test should ever take
+SOON = 15.0  # seconds that nothing in a test should ever take
 
 _serial = itertools.count()
 

@@ -21,10 +21,14 @@
  * (bytes per system call; 0: 512 KiB for arrays up to 4 MiB, so that both ends work at once, and
  * 1 MiB beyond), spin (microseconds before poll, receiver), txspin (the same, sender; -1 blocks
  * in send instead), buffer (bytes, 0 leaves autotuning alone), cc (congestion control; "auto"
- * replaces bbr and nothing else, "-" leaves all alone).
+ * replaces bbr and nothing else, "-" leaves all alone), and in the build that knows them mac
+ * ("gmac" or "hmac": every tagged bytes are followed by a tag) and tagged (bytes).
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "common.h"
+#ifdef WITH_MAC
+#include "mac_io.h"
+#endif
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,7 +39,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 struct options {
@@ -46,6 +49,8 @@ struct options {
     int buffer;
     const char *host;
     const char *cc;
+    const char *mac;
+    size_t tagged;
 };
 
 struct role {
@@ -57,59 +62,7 @@ struct role {
     long base_kib;
 };
 
-static void die(const char *what)
-{
-    printf("error %s: %s\n", what, strerror(errno));
-    fflush(stdout);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* ---- sockets ---------------------------------------------------------------------------- */
-
-static socklen_t make_address(const char *host, int port, struct sockaddr_storage *out)
-{
-    memset(out, 0, sizeof *out);
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
-    if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
-        six->sin6_family = AF_INET6;
-        six->sin6_port = htons((uint16_t)port);
-        return sizeof *six;
-    }
-    struct sockaddr_in *four = (struct sockaddr_in *)out;
-    if (inet_pton(AF_INET, host, &four->sin_addr) != 1) {
-        errno = EINVAL;
-        die("host");
-    }
-    four->sin_family = AF_INET;
-    four->sin_port = htons((uint16_t)port);
-    return sizeof *four;
-}
-
-/* bbr paces, and its pacing is what limits loopback: leave every other choice to the system. */
-static void set_congestion(int fd, const char *wanted)
-{
-    char current[16] = "";
-    socklen_t length = sizeof current - 1;
-    if (strcmp(wanted, "-") == 0)
-        return;
-    if (strcmp(wanted, "auto") != 0) {
-        if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, wanted, (socklen_t)strlen(wanted)) < 0)
-            die("TCP_CONGESTION");
-        return;
-    }
-    if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, current, &length) < 0 ||
-        strncmp(current, "bbr", 3) != 0)
-        return;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4) < 0)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-}
 
 static void tune(int fd, const struct options *opt)
 {
@@ -133,8 +86,7 @@ static int listen_on(const struct options *opt, int *port)
     if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 1) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) < 0)
         die("listen");
-    *port = ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                                : ((struct sockaddr_in *)&address)->sin_port);
+    *port = port_of(&address);
     return fd;
 }
 
@@ -169,8 +121,26 @@ static void wait_for(int fd, short events)
         die("poll");
 }
 
+#ifdef WITH_MAC
+static struct mac_link mac_of(const struct role *r)
+{
+    return (struct mac_link){.fd = r->data,
+                             .spin_us = r->opt.spin_us,
+                             .txspin_us = r->opt.txspin_us,
+                             .mac = r->opt.mac,
+                             .chunk = r->opt.tagged};
+}
+#endif
+
 static void send_array(const struct role *r)
 {
+#ifdef WITH_MAC
+    if (r->opt.mac != NULL) {
+        struct mac_link l = mac_of(r);
+        mac_send(&l, r->array, r->opt.size);
+        return;
+    }
+#endif
     const unsigned char *at = r->array;
     size_t left = r->opt.size;
     int flags = MSG_NOSIGNAL | (r->opt.txspin_us < 0 ? 0 : MSG_DONTWAIT);
@@ -195,6 +165,13 @@ static void send_array(const struct role *r)
 
 static void recv_array(const struct role *r)
 {
+#ifdef WITH_MAC
+    if (r->opt.mac != NULL) {
+        struct mac_link l = mac_of(r);
+        mac_recv(&l, r->array, r->opt.size);
+        return;
+    }
+#endif
     unsigned char *at = r->array;
     size_t left = r->opt.size;
     while (left > 0) {
@@ -232,33 +209,6 @@ static void recv_ack(const struct role *r)
 
 /* ---- bookkeeping -------------------------------------------------------------------------- */
 
-/* CRC-32 as zlib computes it, so that a Python end could be paired with this one. */
-static uint32_t checksum(const unsigned char *bytes, size_t length)
-{
-    uint32_t table[256];
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int k = 0; k < 8; k++)
-            c = (c >> 1) ^ ((c & 1) ? 0xEDB88320u : 0);
-        table[i] = c;
-    }
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = 0; i < length; i++)
-        crc = table[(crc ^ bytes[i]) & 0xFF] ^ (crc >> 8);
-    return crc ^ 0xFFFFFFFFu;
-}
-
-static void fill_random(unsigned char *bytes, size_t length)
-{
-    uint64_t x = (uint64_t)getpid() * 0x9E3779B97F4A7C15u + (uint64_t)time(NULL);
-    for (size_t i = 0; i < length; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        bytes[i] = (unsigned char)(x >> 32);
-    }
-}
-
 /* The memory that NumPy would give an array of this size: malloc's (so 16 bytes behind a page
  * boundary), advised as huge pages from 4 MiB on. */
 static unsigned char *make_array(size_t size)
@@ -289,11 +239,7 @@ static long peak_kib(void)
 
 static void set_option(struct options *opt, char *word)
 {
-    char *value = strchr(word, '=');
-    errno = EINVAL;
-    if (value == NULL)
-        die(word);
-    *value++ = '\0';
+    char *value = split_option(word);
     if (strcmp(word, "size") == 0)
         opt->size = strtoull(value, NULL, 10);
     else if (strcmp(word, "chunk") == 0)
@@ -308,6 +254,12 @@ static void set_option(struct options *opt, char *word)
         opt->host = value;
     else if (strcmp(word, "cc") == 0)
         opt->cc = value;
+#ifdef WITH_MAC
+    else if (strcmp(word, "mac") == 0)
+        opt->mac = value;
+    else if (strcmp(word, "tagged") == 0)
+        opt->tagged = strtoull(value, NULL, 10);
+#endif
     else
         die(word);
 }
@@ -394,7 +346,8 @@ int main(int argc, char **argv)
                              .spin_us = 150,
                              .txspin_us = -1,
                              .host = "127.0.0.1",
-                             .cc = "auto"}};
+                             .cc = "auto",
+                             .tagged = (size_t)256 << 10}};
     char line[256];
     if (argc < 2) {
         fprintf(stderr, "usage: array_ref server|client [key=value ...]\n");

@@ -1,4 +1,4 @@
-"""Compiles the C reference once per source text, into a cache under the temporary directory."""
+"""Compiles the C programs once per source text, into a cache under the temporary directory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,31 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parent / "array_ref.c"
-FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra"]
+HERE = Path(__file__).resolve().parent
+FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
+LOAD = ("load.c", "load_stream.c", "load_udp.c", "common.c")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one executable is made of."""
+
+    sources: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+
+PROGRAMS = {
+    "array_ref": Program(("array_ref.c", "common.c")),
+    "mac_ref": Program(("array_ref.c", "mac_io.c", "common.c"), ("-DWITH_MAC",), ("-lcrypto",)),
+    "echo_ref": Program(("echo_ref.c", "common.c")),
+    "udp_ref": Program(("udp_ref.c", "common.c")),
+    "load": Program(LOAD),
+    "tls_load": Program((*LOAD, "tls_io.c"), ("-DWITH_TLS",), ("-lssl", "-lcrypto")),
+}
 
 
 def compiler() -> str | None:
@@ -33,19 +54,29 @@ def cache_dir() -> Path:
     return path
 
 
-def build() -> Path:
-    """Path of the executable; compiled when this source has not been compiled before."""
+def build(name: str = "array_ref") -> Path:
+    """Path of the executable ``name``; compiled when these sources have not been before.
+
+    Raises `FileNotFoundError` without a compiler and `subprocess.CalledProcessError` when it
+    fails, for ``mac_ref`` and ``tls_load`` where OpenSSL's headers are missing.
+    """
     cc = compiler()
     if cc is None:
         raise FileNotFoundError("the C reference needs a C compiler: install gcc or clang")
-    digest = hashlib.sha256(SOURCE.read_bytes() + " ".join([cc, *FLAGS]).encode()).hexdigest()
-    target = cache_dir() / f"array_ref-{digest[:16]}"
+    program = PROGRAMS[name]
+    command = [cc, *FLAGS, *program.flags]
+    texts = [(HERE / source).read_bytes() for source in program.sources]
+    texts += [header.read_bytes() for header in sorted(HERE.glob("*.h"))]
+    digest = hashlib.sha256(b"".join(texts) + " ".join(command).encode()).hexdigest()
+    target = cache_dir() / f"{name}-{digest[:16]}"
     if not target.exists():
         draft = target.with_suffix(f".{os.getpid()}")
-        subprocess.run([cc, *FLAGS, "-o", str(draft), str(SOURCE)], check=True)
+        sources = [str(HERE / source) for source in program.sources]
+        subprocess.run([*command, "-o", str(draft), *sources, *program.libraries], check=True)
         draft.rename(target)
     return target
 
 
 if __name__ == "__main__":
-    print(build())
+    for each in PROGRAMS:
+        print(build(each))

@@ -83,3 +83,12 @@ int fn_body_get(struct fn_body *b, uint8_t *bytes, size_t len)
     }
     return FN_OK;
 }
+
+void fn_body_wipe(struct fn_body *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        b->left += b->walks[i].passed;
+        fn_walk_wipe(&b->walks[i]);
+    }
+    b->at = 0;
+}

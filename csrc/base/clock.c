@@ -25,6 +25,7 @@ int fn_poll_ms(fn_time now, fn_time until)
         return -1;
     if (until <= now)
         return 0;
-    fn_time ms = (until - now + FN_MS - 1) / FN_MS;
-    return ms > 3600 * 1000 ? 3600 * 1000 : (int)ms;
+    if (until - now >= 3600 * FN_SECOND) /* before rounding up, which could overflow */
+        return 3600 * 1000;
+    return (int)((until - now + FN_MS - 1) / FN_MS);
 }

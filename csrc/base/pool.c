@@ -90,6 +90,18 @@ static void *fresh_memory(size_t capacity, bool huge_pages)
     return p;
 }
 
+void fn_pool_advise(void *data, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    size_t start = round_up((size_t)(uintptr_t)data, FN_POOL_HUGE);
+    size_t end = ((size_t)(uintptr_t)data + size) / FN_POOL_HUGE * FN_POOL_HUGE;
+    if (end > start) /* refused where the system has none; that is fine */
+        (void)madvise((void *)(uintptr_t)start, end - start, MADV_HUGEPAGE);
+#else
+    (void)data, (void)size;
+#endif
+}
+
 static void free_memory(void *data, size_t capacity)
 {
     if (capacity < FN_POOL_MIN)

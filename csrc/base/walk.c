@@ -41,7 +41,7 @@ void fn_walk_init_flat(struct fn_walk *w, void *base, size_t nbytes)
     w->passed = 0;
     w->ndim = 0;
     w->run = nbytes;
-    w->at = base;
+    w->base = w->at = base;
     w->in_run = 0;
     w->scratch = NULL;
     w->scratch_size = w->filled = w->used = 0;
@@ -301,4 +301,24 @@ void fn_walk_settle(struct fn_walk *w)
         return;
     exchange(w, w->scratch, w->filled, false);
     w->filled = 0;
+}
+
+void fn_walk_wipe(struct fn_walk *w)
+{
+    uint64_t left = w->passed;
+    if (packed(w) && w->filled)
+        memset(w->scratch, 0, w->filled);
+    w->passed = 0;
+    w->at = w->base;
+    w->in_run = w->filled = w->used = 0;
+    memset(w->index, 0, sizeof w->index[0] * (size_t)w->ndim);
+    while (left) {
+        size_t part = (size_t)fn_min64(left, w->run);
+        memset(w->at, 0, part);
+        advance(w, part);
+        left -= part;
+    }
+    w->at = w->base;
+    w->in_run = 0;
+    memset(w->index, 0, sizeof w->index[0] * (size_t)w->ndim);
 }

@@ -1,11 +1,13 @@
-"""Write valid examples of fn1 and array metadata for the fuzzers to begin with.
+"""Write valid examples of what the fuzzers read, for them to begin with.
 
     python csrc/fuzz/make_corpus.py DIRECTORY
 
-makes DIRECTORY/fn1 and DIRECTORY/arraymsg. The layouts are those of fn1.h and arraymsg.h; the
-bytes before them are what fuzz_fn1.c and fuzz_arraymsg.c say. Files are named by what they hold.
+makes DIRECTORY/fn1, fn1_keyed, fn1_auth, arraymsg, mpframe and picklescan. The layouts are those
+of fn1.h, fn1_auth.h, arraymsg.h and mpframe.h; the bytes before them are what fuzz_<name>.c says.
+Files are named by what they hold.
 """
 
+import pickle
 import struct
 import sys
 from pathlib import Path
@@ -13,8 +15,9 @@ from pathlib import Path
 MESSAGE, DATA, CREDIT, CANCEL, PING, PONG, ERROR, CLOSE = range(1, 9)
 
 
-def preface(role: bytes = b"C", ext: bytes = b"", vmin: int = 1, vmax: int = 1) -> bytes:
-    fixed = struct.pack("<BBcBHHIQQ", vmin, vmax, role, 0, len(ext), 0, 1 << 20, 0, 1 << 40)
+def preface(role: bytes = b"C", ext: bytes = b"", vmin: int = 1, vmax: int = 1,
+            flags: int = 0) -> bytes:  # fmt: skip
+    fixed = struct.pack("<BBcBHHIQQ", vmin, vmax, role, flags, len(ext), 0, 1 << 20, 0, 1 << 40)
     return b"\x93FN1" + fixed + ext
 
 
@@ -65,6 +68,29 @@ def fn1_examples() -> dict[str, bytes]:
         "too_large": plain + frame(MESSAGE, envelope(b"", [1 << 62, 1 << 62])),
         "swarm": named + b"".join(message(n, b"x", [n]) for n in range(12)) + frame(CLOSE),
     }
+
+
+def auth_examples() -> dict[str, bytes]:
+    """What either end may say first; proofs are made right, or not, by the fuzzer."""
+    nonce, proof = extension(4, bytes(range(32))), extension(5, bytes(32))
+    name, auth = extension(1, b"fuzz"), frame(9, bytes(32)) + bytes(16)
+    offer = extension(2, b"key") + extension(3, b"\2\1")
+    hello = preface(ext=name + offer + nonce + proof, flags=1)
+    reply = preface(b"S", ext=name + extension(3, b"\1") + nonce + proof, flags=1)
+    no_nonce = preface(ext=offer + proof, flags=1)
+    refused = preface(b"S", ext=extension(6, struct.pack("<I", 7)), flags=1)
+    out = {}
+    for number, flags in {"server": 0, "right": 2, "by_id": 6, "unknown": 14}.items():
+        out[f"{number}_hello"] = bytes([flags, 40]) + hello + auth
+        out[f"{number}_no_nonce"] = bytes([flags, 7]) + no_nonce
+        out[f"{number}_long_id"] = bytes([flags, 9]) + preface(
+            ext=extension(2, bytes(64)) + extension(3, bytes(range(16))) + nonce + proof, flags=1
+        )
+    out["server_keyless"] = b"\0\5" + preface() + message(0, b"m", [3])
+    out["client_reply"] = b"\1\20" + reply + auth
+    out["client_refused"] = b"\1\3" + refused
+    out["client_keyless"] = b"\1\3" + preface(b"S")
+    return out
 
 
 def atom(typestring: bytes) -> bytes:
@@ -127,6 +153,35 @@ def arraymsg_examples() -> dict[str, bytes]:
     return examples
 
 
+def mpframe_examples() -> dict[str, bytes]:
+    def short(n: int) -> bytes:
+        return struct.pack("!i", n) + bytes(n)
+
+    return {
+        "frames": short(3) + short(0) + short(100),
+        "long_form": struct.pack("!iQ", -1, 5) + b"hello" + short(1),
+        "too_long": short(20) + struct.pack("!iQ", -1, 1 << 40),
+        "negative": short(1) + struct.pack("!i", -2),
+        "huge": struct.pack("!iQ", -1, (1 << 64) - 1),
+        "cut": struct.pack("!iQ", -1, 5)[:7],
+    }
+
+
+def picklescan_examples() -> dict[str, bytes]:
+    small = [1, -70000, 1 << 70, 1.5, None, True, "text", b"bytes", bytearray(b"x"), {1: (2,)}, {3}]
+    run = b"\xf0\x40\0"  # 64 KiB of zeros, see fuzz_picklescan.c
+    examples = {f"protocol{n}": pickle.dumps(small, n) for n in range(6)}
+    return examples | {
+        "binbytes": b"\x80\x05B" + struct.pack("<I", 65536) + run + b"\x94.",
+        "binbytes8": b"\x80\x05](\x8e" + struct.pack("<Q", 65536) + run + b"\x94K\1e.",
+        "bytearray8": b"\x80\x05\x96" + struct.pack("<Q", 65536) + run + b"\x94.",
+        "two": b"\x80\x05" + 2 * (b"\x96" + struct.pack("<Q", 65536) + run) + b"\x86.",
+        "claim": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + run,
+        "buffer": b"\x80\x05\x97.",
+        "extension": b"\x80\x02\x82\1.",
+    }
+
+
 def write(directory: Path, examples: dict[str, bytes]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in examples.items():
@@ -140,7 +195,20 @@ def main(directory: Path) -> None:
         fn1[f"link_{name}"] = bytes([0x75, 0, 40]) + sent
     arraymsg = {f"array_{name}": b"\0" + b for name, b in arraymsg_examples().items()}
     arraymsg |= {f"dtype_{name}": b"\x80" + b for name, b in dtype_examples().items()}
+    frames = mpframe_examples().items()
+    mpframe = {f"{name}_{cap}": bytes([cap, 0, 2]) + b for name, b in frames for cap in (8, 63)}
+    pickles = picklescan_examples().items()
+    picklescan = {f"{name}_{n}": bytes([n]) + b for name, b in pickles for n in (13, 60)}
+    write(directory / "mpframe", mpframe)
+    write(directory / "picklescan", picklescan)
     write(directory / "fn1", fn1)
+    keyed = {}
+    for i, (name, sent) in enumerate(fn1_examples().items()):
+        keyed[name] = bytes([0x71 | i % 2 << 1, i * 37 % 256, i % 3, 40]) + sent
+    keyed["long"] = b"\x73\1\0\77" + preface() + message(0, b"m", [20000], fragment=17000)
+    keyed["long_skipped"] = b"\x71\0\4\77" + preface() + frame(200, bytes(17000)) + frame(CLOSE)
+    write(directory / "fn1_keyed", keyed)
+    write(directory / "fn1_auth", auth_examples())
     write(directory / "arraymsg", arraymsg)
 
 

@@ -2,68 +2,75 @@
 #include "fastnet/link.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "fastnet/bytes.h"
+#include "fastnet/pid.h"
 #include "fastnet/status.h"
 
 /* Read-ahead while large messages come: the next head and envelope, and little
  * of a body, which would have to be copied from the buffer. */
 enum { AHEAD_SMALL = 4096 };
 
-static int stage_preface(struct fn_link *l)
+static int begin_session(struct fn_link *l, const struct fn_link_options *o)
 {
-    const struct fn_link_options *o = &l->options;
     uint8_t ext[FN1_EXT_MAX];
     struct fn1_view name = {(const uint8_t *)o->application, strlen(o->application)};
     int64_t len = fn1_ext_append(ext, 0, FN1_EXT_APPLICATION, name);
     if (len < 0)
         return (int)len;
-    struct fn1_preface p = {
-        .vmin = FN1_VERSION,
-        .vmax = FN1_VERSION,
-        .role = (uint8_t)o->role,
-        .fragment = o->limits.fragment,
-        .window = 0, /* only stream 0 is open */
-        .message = o->limits.message,
-        .extensions = {ext, (size_t)len},
+    struct fn1_session_options so = {
+        .role = o->role,
+        .preface = {.fragment = o->limits.fragment,
+                    .window = 0, /* only stream 0 is open */
+                    .message = o->limits.message,
+                    .extensions = {ext, (size_t)len}},
+        .keyed = o->keyed,
+        .key = o->key,
+        .key_id = o->key_id,
+        .suites = o->suites,
     };
-    return fn1_tx_preface(&l->tx, &p);
+    int st = fn1_session_init(&l->session, &so);
+    return st < 0 ? st : fn1_session_begin(&l->session, &l->tx);
 }
 
 int fn_link_init(struct fn_link *l, int fd, const struct fn_link_options *options)
 {
     memset(l, 0, sizeof *l);
     l->options = *options;
-    l->owner = getpid();
+    l->options.key = l->options.key_id = l->options.suites = (struct fn1_view){NULL, 0};
+    l->owner = fn_pid();
     l->ahead_max = options->ahead_max;
     fn_stream_init(&l->stream, fd);
     fn1_rx_init(&l->rx, &options->limits, options->ahead_max);
-    l->rx.ahead = fn_minz(AHEAD_SMALL, options->ahead_max);
+    /* of a stranger no more is read than a preface */
+    l->rx.ahead = options->keyed ? 0 : fn_minz(AHEAD_SMALL, options->ahead_max);
     fn1_tx_init(&l->tx, options->fragment, options->stage_max);
     atomic_init(&l->peer_fragment, 0);
     atomic_init(&l->peer_message, UINT64_MAX);
     atomic_init(&l->messages_out, 0);
     atomic_init(&l->messages_in, 0);
-    return stage_preface(l);
+    return begin_session(l, options);
 }
 
 void fn_link_fini(struct fn_link *l)
 {
     fn1_rx_fini(&l->rx);
     fn1_tx_fini(&l->tx);
+    fn1_session_fini(&l->session);
 }
 
 int fn_link_check_owner(const struct fn_link *l)
 {
-    return getpid() == l->owner ? FN_OK : FN_E_FORKED;
+    return fn_pid() == l->owner ? FN_OK : FN_E_FORKED;
 }
 
 int fn_link_may_send(const struct fn_link *l)
 {
     if (l->closed)
         return FN_E_CLOSED;
-    return l->send_poisoned ? FN_E_POISONED : FN_OK;
+    if (l->send_poisoned)
+        return FN_E_POISONED;
+    return fn1_session_is_open(&l->session) ? FN_OK : FN_E_FN1_EARLY;
 }
 
 int fn_link_may_receive(const struct fn_link *l)
@@ -76,6 +83,8 @@ int fn_link_may_receive(const struct fn_link *l)
 int fn_link_message(struct fn_link *l, uint16_t kind, const uint64_t *sizes, uint16_t segments,
                     const struct fn1_view *meta, size_t meta_parts, struct fn_body *body)
 {
+    if (!fn1_session_is_open(&l->session))
+        return FN_E_FN1_EARLY;
     if (body->left > atomic_load_explicit(&l->peer_message, memory_order_relaxed))
         return FN_E_FN1_MESSAGE;
     uint32_t fragment = atomic_load_explicit(&l->peer_fragment, memory_order_relaxed);
@@ -93,6 +102,8 @@ int fn_link_message(struct fn_link *l, uint16_t kind, const uint64_t *sizes, uin
     int st = fn1_tx_message(&l->tx, &m, body);
     if (st < 0)
         return st;
+    l->body = body->left ? body : NULL;
+    l->body_total = body->left;
     l->next_message++;
     atomic_fetch_add_explicit(&l->messages_out, 1, memory_order_relaxed);
     return FN_OK;
@@ -102,6 +113,8 @@ int fn_link_close(struct fn_link *l)
 {
     if (l->closed)
         return FN_OK;
+    if (!fn1_session_is_open(&l->session))
+        return FN_E_FN1_EARLY;
     struct fn1_head h = {.type = FN1_CLOSE};
     int st = fn1_tx_control(&l->tx, &h);
     if (st == FN_OK)
@@ -109,16 +122,43 @@ int fn_link_close(struct fn_link *l)
     return st;
 }
 
+int fn_link_error(struct fn_link *l, uint32_t code, const char *text)
+{
+    int st = fn1_session_is_open(&l->session) ? fn1_tx_error(&l->tx, code, text)
+                                              : fn1_session_refuse(&l->session, &l->tx, code);
+    if (st == FN_OK)
+        l->closed = true;
+    return st;
+}
+
+/* The next fragment of the message under way. */
+static int stage_fragment(struct fn_link *l)
+{
+    uint32_t length = (uint32_t)fn_min64(l->tx.fragment, l->body->left);
+    uint64_t offset = l->body_total - l->body->left;
+    int st = fn1_tx_data(&l->tx, 0, l->next_message - 1, offset, l->body, length);
+    if (!l->body->left)
+        l->body = NULL; /* a short one was copied */
+    return st;
+}
+
 int fn_link_out(struct fn_link *l, struct iovec *iov, int max)
 {
+    if (l->body && !fn1_tx_busy(&l->tx)) {
+        int st = stage_fragment(l);
+        if (st < 0)
+            return st;
+    }
     if (!fn1_tx_pending(&l->tx))
         return 0;
-    return fn1_tx_out(&l->tx, iov, max, fn_stream_chunk(&l->stream, l->tx.body_total));
+    return fn1_tx_out(&l->tx, iov, max, fn_stream_chunk(&l->stream, l->body_total));
 }
 
 void fn_link_sent(struct fn_link *l, size_t n)
 {
     fn1_tx_sent(&l->tx, n);
+    if (l->body && !l->body->left)
+        l->body = NULL;
 }
 
 int fn_link_flush(struct fn_link *l, const struct fn_wait *wait)
@@ -135,7 +175,7 @@ int fn_link_flush(struct fn_link *l, const struct fn_wait *wait)
         if (sent < 0)
             return (int)sent;
         fn_link_sent(l, (size_t)sent);
-        st = l->tx.body ? fn_wait_over(wait) : 0;
+        st = l->body ? fn_wait_over(wait) : 0;
         if (st < 0)
             return st;
     }
@@ -143,37 +183,35 @@ int fn_link_flush(struct fn_link *l, const struct fn_wait *wait)
 
 bool fn_link_send_is_partial(const struct fn_link *l, uint64_t bytes_before)
 {
-    bool pending = fn_buf_len(&l->tx.out) || l->tx.body;
+    bool pending = fn_buf_len(&l->tx.out) || l->body;
     uint64_t now = atomic_load_explicit(&l->stream.bytes_out, memory_order_relaxed);
     return pending && now != bytes_before;
 }
 
 void fn_link_unstage(struct fn_link *l)
 {
-    fn_buf_consume(&l->tx.out, fn_buf_len(&l->tx.out));
-    l->tx.body = NULL;
-    l->tx.frame_left = 0;
+    if (fn1_tx_unstage(&l->tx) < 0)
+        l->send_poisoned = true;
+    l->body = NULL;
 }
 
 /* ---------------------------------------------------------------- receiving */
 
-static int on_preface(struct fn_link *l)
+/* What the session says, as an event of the link. */
+static int on_session(struct fn_link *l, int event)
 {
-    const struct fn1_preface *p = &l->rx.preface;
-    struct fn1_preface mine = {.vmin = FN1_VERSION, .vmax = FN1_VERSION};
-    int version = fn1_preface_version(p, &mine);
-    if (version < 0)
-        return version;
-    if (p->role == l->options.role)
-        return FN_E_FN1_ROLE;
-    if (p->flags & FN1_KEYED)
-        return FN_E_FN1_KEYED;
-    struct fn1_view name;
-    if (fn1_ext_find(p->extensions, FN1_EXT_APPLICATION, &name))
-        memcpy(l->application, name.data, fn_minz(name.len, FN_LINK_APPLICATION - 1));
+    if (event != FN1_EV_PREFACE)
+        return event == 0 ? FN_LINK_REPLY : event;
+    const struct fn1_preface *p = &l->session.peer;
+    l->rx.ahead = fn_minz(AHEAD_SMALL, l->ahead_max);
     atomic_store_explicit(&l->peer_message, p->message, memory_order_relaxed);
     atomic_store_explicit(&l->peer_fragment, p->fragment, memory_order_relaxed);
     return FN1_EV_PREFACE;
+}
+
+int fn_link_key(struct fn_link *l, struct fn1_view key)
+{
+    return on_session(l, fn1_session_key(&l->session, &l->rx, &l->tx, key));
 }
 
 /* Small messages come in swarms: read many at once.  A large one fills the
@@ -234,7 +272,8 @@ static int translate(struct fn_link *l, int event)
 {
     switch (event) {
     case FN1_EV_PREFACE:
-        return on_preface(l);
+    case FN1_EV_AUTH:
+        return on_session(l, fn1_session_event(&l->session, &l->rx, &l->tx, event));
     case FN1_EV_MESSAGE:
         return on_message(l);
     case FN1_EV_DATA:
@@ -264,6 +303,8 @@ int fn_link_step(struct fn_link *l)
         if (event > 0)
             event = translate(l, event);
     } while (event == 0);
+    if (event == FN_E_FN1_TAG && l->sink)
+        fn_body_wipe(l->sink);
     return event;
 }
 
@@ -277,6 +318,11 @@ void fn_link_got(struct fn_link *l, size_t n)
     fn1_rx_got(&l->rx, n);
 }
 
+static bool is_shaking(const struct fn_link *l)
+{
+    return l->session.keyed && !fn1_session_is_open(&l->session);
+}
+
 int fn_link_next(struct fn_link *l, const struct fn_wait *wait)
 {
     struct iovec iov[FN_IOV];
@@ -285,6 +331,12 @@ int fn_link_next(struct fn_link *l, const struct fn_wait *wait)
         return st;
     for (bool moved = false;; moved = true) {
         int event = fn_link_step(l);
+        if (event == FN_LINK_REPLY || (event == FN_E_MORE && is_shaking(l)))
+            st = fn_link_flush(l, wait);
+        if (st < 0)
+            return st;
+        if (event == FN_LINK_REPLY)
+            continue;
         if (event != FN_E_MORE)
             return event;
         st = moved ? fn_wait_over(wait) : 0; /* also while bytes keep coming */
@@ -309,6 +361,11 @@ bool fn_link_deliver(struct fn_link *l, struct fn_body *body)
 
 void fn_link_forget(struct fn_link *l)
 {
+    if (l->session.keyed && l->sink) {
+        if (l->sink->left != l->assembly.total)
+            l->receive_poisoned = true; /* what comes next belongs in the middle of it */
+        fn_body_wipe(l->sink);
+    }
     l->sink = NULL;
     fn1_rx_deliver(&l->rx, NULL);
 }

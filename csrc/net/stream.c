@@ -2,9 +2,12 @@
 #include "fastnet/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "fastnet/status.h"
 
@@ -15,6 +18,7 @@
 void fn_stream_init(struct fn_stream *s, int fd)
 {
     s->fd = fd;
+    s->plain = false;
     s->chunk = FN_CHUNK;
     s->spin = 0;
     s->spin_skip = s->spin_wait = 0;
@@ -106,24 +110,73 @@ int fn_wait_over(const struct fn_wait *wait)
     return now >= wait->check_at ? FN_E_CHECK : 0;
 }
 
-/* ------------------------------------------------------------------ sending */
-
-static int64_t try_send(int fd, struct iovec *iov, int n)
-{
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-    ssize_t sent = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return sent < 0 ? -errno : sent;
-}
-
 static bool would_block(int64_t status)
 {
     return status == -EAGAIN || status == -EWOULDBLOCK;
 }
 
+/* ------------------------------------------------------------ plain descriptors */
+
+/* What is no socket has no MSG_DONTWAIT.  RWF_NOWAIT does the same for pipes
+ * where the system has it (Linux 6.4); elsewhere poll() says whether a call
+ * would wait, and a pipe that can take anything can take PIPE_BUF bytes. */
+
+static bool ready_now(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    return poll(&p, 1, 0) > 0;
+}
+
+static int64_t plain_write(int fd, const struct iovec *iov, int n)
+{
+#ifdef RWF_NOWAIT
+    ssize_t done = pwritev2(fd, iov, n, -1, RWF_NOWAIT);
+    if (done >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
+        return done < 0 ? -errno : done;
+#else
+    (void)n;
+#endif
+    if (!ready_now(fd, POLLOUT))
+        return -EAGAIN;
+    while (iov->iov_len == 0)
+        iov++;
+    ssize_t sent = write(fd, iov->iov_base, iov->iov_len < PIPE_BUF ? iov->iov_len : PIPE_BUF);
+    return sent < 0 ? -errno : sent;
+}
+
+static int64_t plain_read(int fd, const struct iovec *iov, int n)
+{
+#ifdef RWF_NOWAIT
+    ssize_t done = preadv2(fd, iov, n, -1, RWF_NOWAIT);
+    if (done >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL))
+        return done < 0 ? -errno : done;
+#endif
+    if (!ready_now(fd, POLLIN))
+        return -EAGAIN;
+    ssize_t got = readv(fd, iov, n);
+    return got < 0 ? -errno : got;
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static int64_t try_send(struct fn_stream *s, struct iovec *iov, int n)
+{
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    if (s->plain)
+        return plain_write(s->fd, iov, n);
+    ssize_t sent = sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0)
+        return sent;
+    if (errno != ENOTSOCK)
+        return -errno;
+    s->plain = true;
+    return plain_write(s->fd, iov, n);
+}
+
 int64_t fn_stream_send(struct fn_stream *s, struct iovec *iov, int n, const struct fn_wait *wait)
 {
     for (;;) {
-        int64_t sent = try_send(s->fd, iov, n);
+        int64_t sent = try_send(s, iov, n);
         if (sent > 0) {
             s->send_waits = 0;
             atomic_fetch_add_explicit(&s->bytes_out, (uint64_t)sent, memory_order_relaxed);
@@ -160,14 +213,25 @@ int fn_stream_send_all(struct fn_stream *s, struct fn_walk *w, const struct fn_w
 
 /* ---------------------------------------------------------------- receiving */
 
-static int64_t try_recv(int fd, struct iovec *iov, int n)
+static int64_t call_recv(struct fn_stream *s, struct iovec *iov, int n)
 {
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-    ssize_t got = n == 1 ? recv(fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT)
-                         : recvmsg(fd, &msg, MSG_DONTWAIT);
-    if (got == 0)
-        return FN_E_EOF;
-    return got < 0 ? -errno : got;
+    if (s->plain)
+        return plain_read(s->fd, iov, n);
+    ssize_t got = n == 1 ? recv(s->fd, iov->iov_base, iov->iov_len, MSG_DONTWAIT)
+                         : recvmsg(s->fd, &msg, MSG_DONTWAIT);
+    if (got >= 0)
+        return got;
+    if (errno != ENOTSOCK)
+        return -errno;
+    s->plain = true;
+    return plain_read(s->fd, iov, n);
+}
+
+static int64_t try_recv(struct fn_stream *s, struct iovec *iov, int n)
+{
+    int64_t got = call_recv(s, iov, n);
+    return got == 0 ? FN_E_EOF : got;
 }
 
 static inline void relax(void)
@@ -177,26 +241,6 @@ static inline void relax(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
-}
-
-/* Looks again until something is there or the budget is spent. */
-static int64_t spin_recv(struct fn_stream *s, struct iovec *iov, int n, const struct fn_wait *wait)
-{
-    fn_time now = fn_now();
-    fn_time until = fn_earlier(now + s->spin, fn_earlier(wait->deadline, wait->check_at));
-    while (now < until) {
-        for (int i = 0; i < 8; i++)
-            relax();
-        int64_t got = try_recv(s->fd, iov, n);
-        if (!would_block(got)) {
-            s->spin_wait = 0;
-            return got;
-        }
-        now = fn_now();
-    }
-    s->spin_wait = s->spin_wait < FN_SPIN_SKIP / 2 ? s->spin_wait * 2 + 1 : FN_SPIN_SKIP;
-    s->spin_skip = s->spin_wait;
-    return -EAGAIN;
 }
 
 static bool may_spin(struct fn_stream *s)
@@ -209,11 +253,35 @@ static bool may_spin(struct fn_stream *s)
     return false;
 }
 
+/* Looks again until something is there or the budget is spent.  A caller who
+ * wants control at once leaves no time to spin, and that is no sign of whether
+ * it pays. */
+static int64_t spin_recv(struct fn_stream *s, struct iovec *iov, int n, const struct fn_wait *wait)
+{
+    fn_time now = fn_now();
+    fn_time until = fn_earlier(now + s->spin, fn_earlier(wait->deadline, wait->check_at));
+    if (until <= now || !may_spin(s))
+        return -EAGAIN;
+    while (now < until) {
+        for (int i = 0; i < 8; i++)
+            relax();
+        int64_t got = try_recv(s, iov, n);
+        if (!would_block(got)) {
+            s->spin_wait = 0;
+            return got;
+        }
+        now = fn_now();
+    }
+    s->spin_wait = s->spin_wait < FN_SPIN_SKIP / 2 ? s->spin_wait * 2 + 1 : FN_SPIN_SKIP;
+    s->spin_skip = s->spin_wait;
+    return -EAGAIN;
+}
+
 int64_t fn_stream_recv(struct fn_stream *s, struct iovec *iov, int n, const struct fn_wait *wait)
 {
     for (;;) {
-        int64_t got = try_recv(s->fd, iov, n);
-        if (would_block(got) && may_spin(s))
+        int64_t got = try_recv(s, iov, n);
+        if (would_block(got) && s->spin)
             got = spin_recv(s, iov, n, wait);
         if (got > 0) {
             s->receive_waits = 0;

@@ -36,6 +36,8 @@ struct feed_trace {
 
 struct feed {
     bool link;
+    enum fn_suite suite;   /* with a key: what follows the preface has tags */
+    const uint8_t *secret; /* of that direction */
     struct fn1_limits limits;
     size_t ahead;
 };
@@ -169,6 +171,8 @@ static inline void feed_bytes(const struct feed *how, const uint8_t *bytes, size
                                       .stage_max = 4096,
                                       .application = "feed"};
     assert(fn_link_init(&f.l, -1, &options) == 0);
+    if (how->secret)
+        assert(fn1_rx_open(&f.l.rx, how->suite, how->secret, false) == FN_OK);
     f.link = how->link;
     f.turn = 0;
     f.delivering = false;

@@ -44,6 +44,9 @@ static void test_poll_milliseconds(void)
     assert(fn_poll_ms(0, 3600 * FN_SECOND) == 3600 * 1000);
     assert(fn_poll_ms(0, 3601 * FN_SECOND) == 3600 * 1000);
     assert(fn_poll_ms(fn_now(), FN_NEVER - 1) == 3600 * 1000);
+    assert(fn_poll_ms(0, FN_NEVER - 1) == 3600 * 1000);
+    assert(fn_poll_ms(0, 3600 * FN_SECOND - 1) == 3600 * 1000);
+    assert(fn_poll_ms(0, 3599 * FN_SECOND) == 3599 * 1000);
 }
 
 static void test_earlier(void)

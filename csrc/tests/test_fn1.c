@@ -210,8 +210,10 @@ static int head_status(uint8_t type, uint8_t flags, uint32_t length)
 static void test_types_flags_and_lengths(void)
 {
     for (int type = 0; type < 256; type++) {
-        bool unknown = type == 0 || (type > FN1_CLOSE && type < FN1_SKIPPABLE);
+        bool unknown = type == 0 || (type > FN1_AUTH && type < FN1_SKIPPABLE);
         uint32_t length = type == FN1_MESSAGE || type == FN1_DATA || type == FN1_ERROR ? 8 : 0;
+        if (type == FN1_AUTH)
+            length = FN1_AUTH_SIZE;
         uint8_t t = (uint8_t)type;
         assert(head_status(t, 0, length) == (unknown ? FN_E_FN1_TYPE : FN1_HEAD_SIZE));
         bool any = type >= FN1_SKIPPABLE;
@@ -227,6 +229,8 @@ static void test_types_flags_and_lengths(void)
     assert(head_status(FN1_MESSAGE, 0, FN1_ENVELOPE_SIZE - 1) == FN_E_FN1_LENGTH);
     assert(head_status(FN1_MESSAGE, 0, UINT32_MAX) == FN1_HEAD_SIZE);
     assert(head_status(FN1_DATA, 0, 0) == FN_E_FN1_LENGTH);
+    assert(head_status(FN1_AUTH, 0, FN1_AUTH_SIZE - 1) == FN_E_FN1_LENGTH);
+    assert(head_status(FN1_AUTH, 0, FN1_AUTH_SIZE + 1) == FN_E_FN1_LENGTH);
     assert(head_status(FN1_ERROR, 0, 3) == FN_E_FN1_LENGTH);
     assert(head_status(FN1_ERROR, 0, 4) == FN1_HEAD_SIZE);
     assert(head_status(FN1_ERROR, 0, 4 + FN1_ERROR_TEXT) == FN1_HEAD_SIZE);

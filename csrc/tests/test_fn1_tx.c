@@ -7,11 +7,31 @@ static const struct fn1_limits limits = {
 
 static struct wire w;
 
+/* The message of which the body is cut into frames here. */
+static struct {
+    struct fn_body *body; /* NULL when there is none */
+    uint64_t total;
+    uint32_t number;
+} cut;
+
+static void stage_cut(struct fn1_tx *tx)
+{
+    if (!cut.body || fn1_tx_busy(tx))
+        return;
+    struct fn1_head ping = {.type = FN1_PING};
+    uint32_t length = (uint32_t)fn_min64(tx->fragment, cut.body->left);
+    uint64_t offset = cut.total - cut.body->left;
+    assert(fn1_tx_data(tx, 0, cut.number, offset, cut.body, length) == FN_OK);
+    assert(fn1_tx_busy(tx) && fn1_tx_control(tx, &ping) == FN_E_ARGUMENT);
+    if (length == cut.body->left)
+        cut.body = NULL;
+}
+
 /* Sends what is pending, `limit` bytes of body asked for and at most `taken`
  * bytes passed at a time. */
 static void drain(struct fn1_tx *tx, int max, size_t limit, size_t taken)
 {
-    while (fn1_tx_pending(tx)) {
+    for (stage_cut(tx); fn1_tx_pending(tx); stage_cut(tx)) {
         struct iovec iov[FEED_PIECES];
         int n = fn1_tx_out(tx, iov, max, limit);
         assert(n >= 1 && n <= max);
@@ -59,7 +79,11 @@ static void open_message(struct fn1_tx *tx, struct source *s, uint32_t number, s
                              .meta = meta,
                              .meta_parts = 3};
     open_source(s, n, strided);
-    assert(fn1_tx_message(tx, &m, &s->body) == FN_OK);
+    int st = fn1_tx_message(tx, &m, &s->body);
+    assert(st == FN_OK || st == FN1_TX_CUT);
+    cut.body = st == FN1_TX_CUT ? &s->body : NULL;
+    cut.total = n;
+    cut.number = number;
 }
 
 /* What the receiving half should see of one message: into w2, by hand. */
@@ -164,6 +188,7 @@ static void test_pong_between_frames(void)
             open_message(&tx, &s, 3, n, false);
             while (w.len < due) {
                 struct iovec iov[2];
+                stage_cut(&tx);
                 assert(fn1_tx_out(&tx, iov, 2, 5000) >= 1);
                 size_t part = fn_minz(iov[0].iov_len, due - w.len);
                 wire_put(&w, iov[0].iov_base, part);
@@ -191,6 +216,51 @@ static void test_pong_between_frames(void)
             fn1_tx_fini(&tx);
         }
     }
+}
+
+/* Fragments of two messages on two streams, in turn, and a control frame
+ * between them. */
+static void test_interleaving(void)
+{
+    static struct source s[2];
+    static struct wire expected;
+    struct fn1_head cancel = {.type = FN1_CANCEL, .stream = 9};
+    struct fn1_tx tx;
+    fn1_tx_init(&tx, 300, 65536);
+    expected.len = w.len = 0;
+    for (uint32_t i = 0; i < 2; i++)
+        open_source(&s[i], 1000, i == 1);
+    for (uint32_t at = 0; at < 1000; at += 300) {
+        uint32_t part = at == 900 ? 100 : 300;
+        for (uint32_t i = 0; i < 2; i++) {
+            uint8_t bytes[300];
+            wire_head(&expected, (struct fn1_head){.type = FN1_DATA,
+                                                   .stream = i + 1,
+                                                   .message = 7 + i,
+                                                   .offset = at,
+                                                   .length = part});
+            for (uint32_t k = 0; k < part; k++)
+                bytes[k] = s[i].memory[(at + k) * (i == 1 ? 3 : 1)];
+            wire_put(&expected, bytes, part);
+            assert(fn1_tx_data(&tx, i + 1, 7 + i, at, &s[i].body, part) == FN_OK);
+            assert(fn1_tx_data(&tx, 1, 7, at, &s[0].body, 1) == FN_E_ARGUMENT);
+            assert(fn1_tx_error(&tx, 1, "") == FN_E_ARGUMENT);
+            drain(&tx, 2, 77, 50);
+        }
+        wire_head(&expected, cancel);
+        assert(fn1_tx_control(&tx, &cancel) == FN_OK);
+    }
+    drain(&tx, 2, 77, 50);
+    assert(w.len == expected.len && memcmp(w.bytes, expected.bytes, w.len) == 0);
+    open_source(&s[0], 301, false);
+    assert(fn1_tx_data(&tx, 1, 1, 0, &s[0].body, 0) == FN_E_ARGUMENT);
+    assert(fn1_tx_data(&tx, 1, 1, 0, &s[0].body, 301) == FN_E_ARGUMENT); /* a fragment is 300 */
+    assert(fn1_tx_data(&tx, 1, 1, 0, &s[0].body, 300) == FN_OK);
+    fn1_tx_unstage(&tx);
+    assert(!fn1_tx_pending(&tx) && !fn1_tx_busy(&tx));
+    for (int i = 0; i < 2; i++)
+        fn_walk_fini(&s[i].walk);
+    fn1_tx_fini(&tx);
 }
 
 static void test_staging_is_capped(void)
@@ -297,6 +367,7 @@ int main(void)
     test_bytes_of_every_kind_of_body();
     test_round_trip();
     test_pong_between_frames();
+    test_interleaving();
     test_staging_is_capped();
     test_no_pong_after_the_end();
     test_envelope_larger_than_any_frame();

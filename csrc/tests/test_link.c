@@ -10,6 +10,9 @@
 
 enum { MESSAGES = 60, LARGE = 3 << 20 };
 
+static uint8_t suite; /* 0: without a key */
+static const uint8_t key[16] = "sixteen bytes ok";
+
 static struct fn_link_options options_for(enum fn1_role role)
 {
     return (struct fn_link_options){
@@ -18,7 +21,10 @@ static struct fn_link_options options_for(enum fn1_role role)
         .fragment = 2 << 20,
         .ahead_max = 65536,
         .stage_max = 65536,
-        .application = "arrays"};
+        .application = "arrays",
+        .keyed = suite != 0,
+        .key = {key, sizeof key},
+        .suites = {&suite, 1}};
 }
 
 static void open_links(struct fn_link l[2], int fd[2], bool tcp)
@@ -31,6 +37,29 @@ static void open_links(struct fn_link l[2], int fd[2], bool tcp)
         struct fn_link_options options = options_for(i ? FN1_SERVER : FN1_CLIENT);
         assert(fn_link_init(&l[i], fd[i], &options) == FN_OK);
     }
+}
+
+/* The handshake of both ends, the server's in a thread. */
+static void *shake_hands(void *arg)
+{
+    struct fn_link *l = arg;
+    struct fn_wait wait = fn_wait_forever();
+    assert(fn_link_may_send(l) == FN_E_FN1_EARLY && fn_link_close(l) == FN_E_FN1_EARLY);
+    assert(fn_link_flush(l, &wait) == FN_OK);
+    assert(fn_link_next(l, &wait) == FN1_EV_PREFACE && l->session.suite == suite);
+    assert(fn_link_may_send(l) == FN_OK && fn_link_flush(l, &wait) == FN_OK);
+    return NULL;
+}
+
+static void open_keyed_links(struct fn_link l[2], int fd[2], bool tcp)
+{
+    pthread_t server;
+    open_links(l, fd, tcp);
+    if (!suite)
+        return;
+    assert(pthread_create(&server, NULL, shake_hands, &l[1]) == 0);
+    shake_hands(&l[0]);
+    assert(pthread_join(server, NULL) == 0);
 }
 
 static void close_links(struct fn_link l[2], const int fd[2])
@@ -124,7 +153,8 @@ static void *receive_messages(void *arg)
     struct end *e = arg;
     uint8_t *sent = malloc(2 * LARGE), *memory = malloc(2 * LARGE);
     fill_pattern(sent, 2 * LARGE, 3 - e->seed);
-    assert(next_event(e) == FN1_EV_PREFACE);
+    if (!suite)
+        assert(next_event(e) == FN1_EV_PREFACE);
     for (int i = 0; i < MESSAGES; i++) {
         struct fn_walk walk;
         struct fn_body body;
@@ -155,7 +185,7 @@ static void test_both_ways_at_once(void)
         int fd[2];
         struct fn_link l[2];
         pthread_t threads[4];
-        open_links(l, fd, tcp);
+        open_keyed_links(l, fd, tcp);
         struct end ends[2] = {{.link = &l[0], .seed = 1}, {.link = &l[1], .seed = 2}};
         for (int i = 0; i < 2; i++) {
             assert(pthread_create(&threads[i], NULL, send_messages, &ends[i]) == 0);
@@ -167,7 +197,7 @@ static void test_both_ways_at_once(void)
         for (int i = 0; i < 2; i++) {
             assert(atomic_load(&l[i].messages_out) == MESSAGES);
             assert(atomic_load(&l[i].messages_in) == MESSAGES);
-            assert(strcmp(l[i].application, "arrays") == 0);
+            assert(strcmp(l[i].session.application, "arrays") == 0);
             assert(fn_link_flush(&l[i], &wait) == FN_OK); /* the PONG that is due */
         }
         for (int i = 0; i < 2; i++) {
@@ -308,6 +338,8 @@ static void test_the_child_of_a_fork_is_refused(void)
 
 int main(void)
 {
+    for (suite = FN_AES_256_GMAC; suite; suite--)
+        test_both_ways_at_once();
     test_both_ways_at_once();
     test_close();
     test_error_frame();

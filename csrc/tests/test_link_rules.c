@@ -194,7 +194,7 @@ static void test_what_is_known_of_the_peer(void)
     memcpy(iov.iov_base, w.bytes, w.len);
     fn_link_got(&l, w.len);
     assert(fn_link_step(&l) == FN1_EV_PREFACE);
-    assert(strlen(l.application) == 32 && memcmp(l.application, name, 32) == 0);
+    assert(strlen(l.session.application) == 32 && memcmp(l.session.application, name, 32) == 0);
     assert(atomic_load(&l.peer_fragment) == 3 << 20 && atomic_load(&l.peer_message) == 1000);
     uint8_t bytes[1001] = {0};
     struct fn_walk walk;

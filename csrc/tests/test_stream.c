@@ -230,7 +230,7 @@ static void test_a_peer_that_is_gone(void)
 
 /* ---------------------------------------------------------------------- signals */
 
-static volatile sig_atomic_t alarms;
+static _Atomic int alarms; /* any thread may get the signal */
 
 static void on_alarm(int signal)
 {

@@ -111,6 +111,7 @@ int64_t fn1_preface_decode(const uint8_t *in, size_t len, struct fn1_preface *p)
         .window = fn_load64(in + 16),
         .message = fn_load64(in + 24),
         .extensions = {in + FN1_PREFACE_SIZE, ext_len},
+        .raw = {in, FN1_PREFACE_SIZE + ext_len},
     };
     int st = preface_check(p);
     return st < 0 ? st : (int64_t)(FN1_PREFACE_SIZE + ext_len);
@@ -150,6 +151,8 @@ static int length_check(const struct fn1_head *h)
     case FN1_PONG:
     case FN1_CLOSE:
         return h->length ? FN_E_FN1_LENGTH : FN_OK;
+    case FN1_AUTH:
+        return h->length == FN1_AUTH_SIZE ? FN_OK : FN_E_FN1_LENGTH;
     case FN1_ERROR:
         return h->length < 4 || h->length > 4 + FN1_ERROR_TEXT ? FN_E_FN1_LENGTH : FN_OK;
     default:

@@ -26,6 +26,7 @@ class Address:
         host, port: of TCP; host may be a name, "" means every interface.
         path: of a Unix socket; a leading NUL names one in the abstract space.
         extra: flow information and scope of an IPv6 address, or empty.
+        datagram: whether datagrams were asked for, by "udp://".
     """
 
     unix: bool
@@ -33,12 +34,13 @@ class Address:
     port: int = 0
     path: str = ""
     extra: tuple[int, ...] = ()
+    datagram: bool = False
 
     def __str__(self) -> str:
         if self.unix:
             return "unix:" + self.path.replace("\0", "@", 1)
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
+        return f"{'udp' if self.datagram else 'tcp'}://{host}:{self.port}"
 
 
 def _port(value: Any, given: object) -> int:
@@ -58,29 +60,31 @@ def _from_tuple(given: tuple[Any, ...]) -> Address:
     return Address(False, given[0] or "", _port(given[1], given), extra=extra)
 
 
-def _from_tcp(rest: str, given: str) -> Address:
+def _from_inet(rest: str, given: str, datagram: bool) -> Address:
     if rest.startswith("["):
         host, bracket, port = rest[1:].partition("]")
         if not bracket or not port.startswith(":"):
             raise ValueError(f"{given!r} is not an address: {_FORMS}")
-        return Address(False, host, _port(port[1:], given))
+        return Address(False, host, _port(port[1:], given), datagram=datagram)
     host, colon, port = rest.rpartition(":")
     if not colon or ":" in host:
         hint = f'write "tcp://[{rest}]:PORT"' if rest.count(":") > 1 else _FORMS
         raise ValueError(f"{given!r} is not an address: {hint}")
-    return Address(False, host, _port(port, given))
+    return Address(False, host, _port(port, given), datagram=datagram)
 
 
-def _from_text(given: str) -> Address:
+def _from_text(given: str, datagrams: bool) -> Address:
     if given.startswith("tcp://"):
-        return _from_tcp(given[6:], given)
+        return _from_inet(given[6:], given, False)
+    if given.startswith("udp://") and datagrams:
+        return _from_inet(given[6:], given, True)
     if given.startswith("unix:"):
         path = given[5:]
         if not path:
             raise ValueError(f"{given!r} names no path: {_FORMS}")
         return Address(True, path=path)
     if given.startswith("udp://"):
-        raise ValueError(f"{given!r}: arrays need a stream, so tcp:// or unix:")
+        raise ValueError(f"{given!r}: a stream is needed here, so tcp:// or unix:")
     if "://" in given:
         raise ValueError(f"{given!r}: unknown scheme: {_FORMS}")
     if "/" in given or given.startswith("\0"):
@@ -89,7 +93,7 @@ def _from_text(given: str) -> Address:
     raise ValueError(f"{given!r} is not an address: {hint}")
 
 
-def parse(address: AddressLike) -> Address:
+def parse(address: AddressLike, *, datagrams: bool = False) -> Address:
     """Parses an address.
 
     Parameters:
@@ -97,6 +101,7 @@ def parse(address: AddressLike) -> Address:
             four-tuple; ``"tcp://host:port"``, with brackets around an IPv6
             address; ``"unix:/path"``; or any path with a slash or a leading
             NUL in it, also as bytes or a path object.
+        datagrams: whether ``"udp://host:port"`` is an address here, too.
 
     Raises:
         ValueError: for anything else, with the form that was probably meant.
@@ -108,9 +113,9 @@ def parse(address: AddressLike) -> Address:
     if isinstance(address, os.PathLike):
         return Address(True, path=os.fspath(address))
     if isinstance(address, bytes):
-        return _from_text(os.fsdecode(address))
+        return _from_text(os.fsdecode(address), datagrams)
     if isinstance(address, str):
-        return _from_text(address)
+        return _from_text(address, datagrams)
     raise ValueError(f"{address!r} is not an address: {_FORMS}")
 
 

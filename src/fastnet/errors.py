@@ -33,7 +33,7 @@ class LimitError(ProtocolError):
 
 
 class AuthenticationError(Error, multiprocessing.AuthenticationError):
-    """The peer does not have the key."""
+    """The peer does not have the key, or what came is not what it sent."""
 
 
 class _Partial(Error):

@@ -18,6 +18,7 @@ import numpy as np
 from fastnet._array.sources import bytes_of, room_of
 from fastnet._native import stream as _stream
 from fastnet.errors import IncompleteTransfer, TransferTimeout
+from fastnet.sockets import Socket
 from fastnet.tuning import Tuning
 
 __all__ = ["recv_into", "send_from"]
@@ -43,7 +44,7 @@ _RECEIVING = ("recv", "recv_into")
 
 def _is_plain(sock: Any, methods: tuple[str, ...]) -> bool:
     kind = type(sock)
-    if kind is not socket.socket:
+    if kind is not socket.socket and kind is not Socket:
         if not isinstance(sock, socket.socket):
             return False
         for name in methods:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastnet
+import fn1keyed
 import fn1wire
 import links
 from fastnet import Limits, arrays
@@ -67,6 +68,21 @@ def test_a_listener_turns_them_away(kind, raw_client, keep):
     honest(listener, keep)
 
 
+@pytest.mark.parametrize(
+    "first",
+    [WRONG["later versions"], WRONG["same role"], WRONG["application"], fn1keyed.hello(bytes(32))],
+    ids=["later versions", "same role", "application", "a key"],
+)
+def test_a_listener_says_what_is_wrong(first, raw_client):
+    """All that came was read: no reset can overtake the words."""
+    listener, wire = raw_client()
+    wire.sock.sendall(first)
+    links.nobody_comes(listener, 0.02)
+    links.wait_until(lambda: _settled(listener))
+    wire.preface()
+    assert wire.until_end()[0] == fn1wire.ERROR
+
+
 @pytest.mark.parametrize("kind", WRONG)
 def test_a_connecting_end_says_what_is_wrong(kind, keep):
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -76,7 +92,7 @@ def test_a_connecting_end_says_what_is_wrong(kind, keep):
         if fn1wire.MAGIC in text[:4]:
             text = text.replace(b"C", b"S", 1) if kind != "same role" else text
         peer.sock.sendall(text)
-        with pytest.raises(fastnet.ProtocolError):
+        with pytest.raises(fastnet.AuthenticationError if kind == "key" else fastnet.ProtocolError):
             stream.recv(timeout=links.SOON)
         with pytest.raises(fastnet.Error):
             stream.recv(timeout=links.SOON)

@@ -24,6 +24,9 @@ int fn_body_in(struct fn_body *b, struct iovec *iov, int max, uint64_t limit);
 void fn_body_sent(struct fn_body *b, size_t n);
 void fn_body_received(struct fn_body *b, size_t n);
 
+/* Received bytes are not to be used: zeroes in their place. */
+void fn_body_wipe(struct fn_body *b);
+
 /* Copies len bytes (at most b->left) in / out through the same verbs; 0 or
  * -ENOMEM. */
 int fn_body_put(struct fn_body *b, const uint8_t *bytes, size_t len);

@@ -43,9 +43,19 @@
  *     PONG
  *     ERROR    code u32, then UTF-8 text of at most 512 bytes; nothing follows
  *     CLOSE    the sender will send no more; no payload
+ *     AUTH     32 bytes: the first frame of a client with a key (fn1_auth.h)
  *
  *     Types from 128 on are skipped when unknown, so that later versions can
  *     add what older ends may ignore.
+ *
+ * TAGS, of ends with keys, on every frame after the prefaces (fn1_seal.h)
+ *
+ *     payload up to FN1_SHORT_MAX    head | payload | tag of both
+ *     longer, MESSAGE                head | tag | payload | tag
+ *     longer, others                 head | tag | (up to FN1_CHUNK bytes | tag) ...
+ *
+ *     A tag has 16 bytes and is not counted in the frame's length.  A MESSAGE
+ *     with INLINE has a payload of at most FN1_SHORT_MAX bytes here.
  *
  * ENVELOPE
  *
@@ -78,7 +88,10 @@ enum {
     FN1_SEGMENTS_MAX = 1024,
     FN1_FRAGMENT_MIN = 1 << 20,
     FN1_ERROR_TEXT = 512,
-    FN1_SKIPPABLE = 128
+    FN1_AUTH_SIZE = 32,
+    FN1_SKIPPABLE = 128,
+    FN1_SHORT_MAX = 16 * 1024, /* bytes of payload that share one tag with their head */
+    FN1_CHUNK = 256 * 1024     /* bytes of a longer payload that share one tag */
 };
 
 #define FN1_NO_WINDOW UINT64_MAX /* a window that needs no credit */
@@ -94,7 +107,8 @@ enum fn1_type {
     FN1_PING = 5,
     FN1_PONG = 6,
     FN1_ERROR = 7,
-    FN1_CLOSE = 8
+    FN1_CLOSE = 8,
+    FN1_AUTH = 9
 };
 
 enum { FN1_INLINE = 1 };      /* flag of MESSAGE */
@@ -108,10 +122,18 @@ enum fn1_error_code {
     FN1_ERR_BUSY = 3,     /* too many connections */
     FN1_ERR_TIMEOUT = 4,  /* the peer was too slow */
     FN1_ERR_APPLICATION = 5,
-    FN1_ERR_SHUTDOWN = 6
+    FN1_ERR_SHUTDOWN = 6,
+    FN1_ERR_AUTHENTICATION = 7 /* the peer has not the key, or a tag was wrong */
 };
 
-enum fn1_extension { FN1_EXT_APPLICATION = 1 /* ASCII name of what speaks, e.g. "arrays" */ };
+enum fn1_extension {
+    FN1_EXT_APPLICATION = 1, /* ASCII name of what speaks, e.g. "arrays" */
+    FN1_EXT_KEY_ID = 2,      /* of keyed ends, see fn1_auth.h */
+    FN1_EXT_SUITES = 3,
+    FN1_EXT_NONCE = 4,
+    FN1_EXT_PROOF = 5,
+    FN1_EXT_REFUSED = 6
+};
 
 struct fn1_view {
     const uint8_t *data;
@@ -126,6 +148,7 @@ struct fn1_preface {
     uint64_t window;
     uint64_t message;
     struct fn1_view extensions; /* into the bytes decoded */
+    struct fn1_view raw;        /* all of them; not used for encoding */
 };
 
 /* out has FN1_PREFACE_MAX bytes; returns the bytes written, or FN_E_ARGUMENT. */

@@ -19,6 +19,11 @@
  * owner says with fn1_rx_deliver where the payload goes; FN1_EV_PAYLOAD tells
  * that all of that frame's payload has arrived there.
  *
+ * With a key (fn1_rx_open) nothing is believed before its tag was verified: no
+ * head, no envelope, no payload that is short.  A long DATA frame is delivered
+ * as it comes, and FN1_EV_PAYLOAD tells that every chunk of it was verified; at
+ * FN_E_FN1_TAG the owner wipes what it delivered to (fn_body_wipe).
+ *
  * Views in an event hold until the next call to fn1_rx_want.
  */
 #ifndef FASTNET_FN1_RX_H
@@ -27,6 +32,7 @@
 #include "fastnet/body.h"
 #include "fastnet/buf.h"
 #include "fastnet/fn1.h"
+#include "fastnet/fn1_seal.h"
 
 enum fn1_event {
     FN1_EV_PREFACE = 1, /* rx->preface */
@@ -38,7 +44,9 @@ enum fn1_event {
     FN1_EV_PING,
     FN1_EV_PONG,
     FN1_EV_ERROR, /* rx->error_code, rx->error_text (not checked as UTF-8) */
-    FN1_EV_CLOSE
+    FN1_EV_CLOSE,
+    FN1_EV_AUTH, /* rx->auth */
+    FN1_EV_KEY   /* of fn1_session.h: a key is wanted */
 };
 
 enum fn1_rx_state {
@@ -54,6 +62,7 @@ enum fn1_rx_state {
 struct fn1_rx {
     struct fn1_limits limits;
     enum fn1_rx_state state;
+    int failed; /* the error that ended it: there is no second try */
     struct fn_buf in;
     size_t ahead; /* bytes to read beyond what is needed now */
 
@@ -66,12 +75,24 @@ struct fn1_rx {
     uint32_t left;        /* payload bytes of this frame not yet passed */
     struct fn_body *body; /* where they go; NULL throws them away */
     uint64_t shown;       /* bytes of body in the last fn1_rx_want */
+
+    struct fn1_seal *seal; /* NULL without a key */
+    bool wants_auth;       /* the first frame must be AUTH */
+    bool chunked;          /* the payload under way has tags of its own */
+    uint32_t chunk_left;   /* payload bytes of the chunk under way */
+    size_t tail;           /* bytes in the buffer that were a verified tag */
+    uint8_t auth[FN1_AUTH_SIZE];
 };
 
 /* ahead_max bounds the read-ahead; the buffer's cap follows from it and from
  * limits->envelope. */
 void fn1_rx_init(struct fn1_rx *rx, const struct fn1_limits *limits, size_t ahead_max);
 void fn1_rx_fini(struct fn1_rx *rx);
+
+/* Verifies whatever follows the preface.  The secret is copied; wants_auth: the
+ * first frame is AUTH, and no other is.  -ENOMEM, FN_E_CRYPTO. */
+int fn1_rx_open(struct fn1_rx *rx, enum fn_suite suite, const uint8_t secret[FN_HASH],
+                bool wants_auth);
 
 /* An event, FN_E_MORE, or an error. */
 int fn1_rx_next(struct fn1_rx *rx);

@@ -60,6 +60,10 @@ int fn_pool_take(struct fn_pool *pool, size_t size, struct fn_block *block);
 /* Gives a block back; may be called twice. */
 void fn_pool_give(struct fn_block *block);
 
+/* Asks for huge pages in fresh memory that is not the pool's, where it is large
+ * enough to hold some. */
+void fn_pool_advise(void *data, size_t size);
+
 void fn_pool_trim(struct fn_pool *pool, fn_time now);
 struct fn_pool_stats fn_pool_stats(struct fn_pool *pool);
 

@@ -6,9 +6,16 @@
 #ifndef FASTNET_SOCK_H
 #define FASTNET_SOCK_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* A call that may simply be made again when the socket is ready. */
+static inline bool fn_sock_again(int64_t status)
+{
+    return status == -EAGAIN || status == -EWOULDBLOCK || status == -EINTR;
+}
 
 enum { FN_CC_NAME = 16 }; /* TCP_CA_NAME_MAX, with its NUL */
 

@@ -1,4 +1,4 @@
-/* stream.h: blocking transfers on one socket.
+/* stream.h: blocking transfers on one socket or pipe.
  *
  * The descriptor may be in blocking or non-blocking mode: every call asks for
  * what is ready (MSG_DONTWAIT) and waits in poll(), so neither a deadline nor
@@ -25,12 +25,15 @@
  * the stream sleeps at once for twice as many waits as before, until one pays.
  *
  * One thread may send while another receives; the two sides share no field
- * but the byte counters, which are written by one side each.
+ * but the byte counters, which are written by one side each, and `plain`, which
+ * a pipe's one side sets.  Writing to a pipe without a reader raises SIGPIPE,
+ * which the caller ignores.
  */
 #ifndef FASTNET_STREAM_H
 #define FASTNET_STREAM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -54,6 +57,7 @@ struct fn_wait {
 
 struct fn_stream {
     int fd;
+    bool plain;   /* found to be no socket: a pipe, a FIFO */
     size_t chunk; /* bytes asked of one system call */
     fn_time spin; /* a span; 0 never spins */
     unsigned spin_skip;

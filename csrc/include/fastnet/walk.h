@@ -44,6 +44,8 @@ struct fn_walk {
     size_t count[FN_MAXDIM];
     ptrdiff_t stride[FN_MAXDIM];
 
+    uint8_t *base;
+
     /* the position: the run that comes next, and how much of it is done */
     uint8_t *at;
     size_t in_run;
@@ -80,6 +82,10 @@ int fn_walk_in(struct fn_walk *w, struct iovec *iov, int max, size_t limit);
 /* A receive was given up: puts bytes that still lie in the scratch block where
  * they belong. */
 void fn_walk_settle(struct fn_walk *w);
+
+/* Received bytes are not to be used: zeroes in their place.  The walk is back
+ * at its beginning. */
+void fn_walk_wipe(struct fn_walk *w);
 
 /* n is at most the bytes that the last out / in showed. */
 void fn_walk_sent(struct fn_walk *w, size_t n);

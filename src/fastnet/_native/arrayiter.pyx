@@ -61,7 +61,7 @@ cdef class Arrays:
         self.link.reader = self.thread
         try:
             return self.receive()
-        except errors.ProtocolError as error:
+        except (errors.ProtocolError, errors.AuthenticationError) as error:
             self.finish()
             self.on_error(error)
             raise

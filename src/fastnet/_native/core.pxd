@@ -18,6 +18,7 @@ cdef extern from "fastnet/status.h" nogil:
         FN_CLASS_LIMIT
         FN_CLASS_PROTOCOL
         FN_CLASS_USAGE
+        FN_CLASS_AUTH
 
     enum:
         FN_OK
@@ -33,6 +34,8 @@ cdef extern from "fastnet/status.h" nogil:
         FN_E_FORKED
         FN_E_CLOSED
         FN_E_ARGUMENT
+        FN_E_FN1_EARLY
+        FN_E_FN1_REFUSED
 
     fn_class fn_status_class(long long status) noexcept
     const char *fn_status_text(long long status) noexcept
@@ -164,6 +167,7 @@ cdef extern from "fastnet/fn1.h" nogil:
         FN1_SERVER
         FN1_ERR_PROTOCOL
         FN1_ERR_LIMIT
+        FN1_ERR_AUTHENTICATION
         FN1_ERR_BUSY
         FN1_ERR_TIMEOUT
         FN1_ERR_APPLICATION
@@ -201,6 +205,7 @@ cdef extern from "fastnet/fn1_rx.h" nogil:
         FN1_EV_PONG
         FN1_EV_ERROR
         FN1_EV_CLOSE
+        FN1_EV_KEY
 
     cdef struct fn1_rx:
         fn1_envelope envelope
@@ -210,8 +215,7 @@ cdef extern from "fastnet/fn1_rx.h" nogil:
 
 cdef extern from "fastnet/fn1_tx.h" nogil:
     cdef struct fn1_tx:
-        fn_body *body
-        uint64_t body_total
+        pass
 
     int fn1_tx_error(fn1_tx *tx, uint32_t code, const char *text) noexcept
     size_t fn1_tx_staged(const fn1_tx *tx) noexcept
@@ -224,9 +228,25 @@ cdef extern from "fastnet/fn1_flow.h" nogil:
         uint64_t total
 
 
+cdef extern from "fastnet/mac.h" nogil:
+    const char *fn_suite_name(int suite) noexcept
+    int fn_suite_find(const char *name) noexcept
+
+
+cdef extern from "fastnet/fn1_session.h" nogil:
+    cdef struct fn1_session:
+        bint keyed
+        int suite
+        uint32_t refusal
+        char *application
+        uint8_t *key_id
+        size_t key_id_len
+
+
 cdef extern from "fastnet/link.h" nogil:
     enum:
         FN_LINK_BODY
+        FN_LINK_REPLY
 
     cdef struct fn_link_options:
         fn1_role role
@@ -235,18 +255,24 @@ cdef extern from "fastnet/link.h" nogil:
         size_t ahead_max
         size_t stage_max
         const char *application
+        bint keyed
+        fn1_view key
+        fn1_view key_id
+        fn1_view suites
 
     cdef struct fn_link:
         fn_stream stream
         fn1_rx rx
         fn1_tx tx
+        fn1_session session
         fn1_assembly assembly
         fn_body *sink
+        fn_body *body
+        uint64_t body_total
         bint receive_poisoned
         bint send_poisoned
         bint peer_closed
         bint closed
-        char *application
         uint64_t messages_out
         uint64_t messages_in
         uint32_t peer_fragment
@@ -263,6 +289,8 @@ cdef extern from "fastnet/link.h" nogil:
     bint fn_link_send_is_partial(const fn_link *link, uint64_t bytes_before) noexcept
     void fn_link_unstage(fn_link *link) noexcept
     int fn_link_close(fn_link *link) noexcept
+    int fn_link_error(fn_link *link, uint32_t code, const char *text) noexcept
+    int fn_link_key(fn_link *link, fn1_view key) noexcept
     int fn_link_out(fn_link *link, iovec *iov, int max) noexcept
     void fn_link_sent(fn_link *link, size_t n) noexcept
     int fn_link_next(fn_link *link, const fn_wait *wait) noexcept
@@ -304,3 +332,16 @@ cdef extern from "fastnet/arraymsg.h" nogil:
     size_t fn_array_encode(uint8_t *out, const fn_array_head *head) noexcept
     int fn_dtype_check(const uint8_t *data, size_t len, const fn_array_limits *limits,
                        uint64_t *itemsize) noexcept
+
+
+# One call at a time, for sockio.
+cdef extern from "fastnet/stream.h" nogil:
+    int64_t fn_stream_recv(fn_stream *s, iovec *iov, int n, const fn_wait *wait) noexcept
+
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        MSG_DONTWAIT
+
+    Py_ssize_t fn_system_recv "recv"(int fd, void *data, size_t n, int flags) noexcept
+    Py_ssize_t fn_system_send "send"(int fd, const void *data, size_t n, int flags) noexcept

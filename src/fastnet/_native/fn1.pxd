@@ -7,4 +7,6 @@ cdef class Link(Receiver):
     cdef bint begin_glance(self) noexcept
     cdef void end_glance(self) noexcept
     cdef int poll_once(self, Patience *patience) except? -1
+    cdef int shake(self, int event) except? -1
+    cdef int look_up_key(self) except? -1
     cdef int glance(self, Patience *patience) except? -1

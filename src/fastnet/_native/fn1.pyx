@@ -6,16 +6,22 @@ from cpython.pythread cimport PyThread_get_thread_ident
 
 from fastnet._native.core cimport (
     FN1_EV_ERROR,
+    FN1_EV_KEY,
     FN1_EV_MESSAGE,
     FN1_EV_PREFACE,
     FN_E_CHECK,
     FN_E_MORE,
     FN_E_TIMEOUT,
+    FN_LINK_REPLY,
+    fn1_view,
+    fn_link_key,
     fn_link_may_receive,
     fn_link_step,
+    fn_suite_name,
 )
 from fastnet._native.fn1_recv cimport Receiver
-from fastnet._native.wait cimport Patience
+from fastnet._native.fn1_send cimport view_of
+from fastnet._native.wait cimport Patience, be_patient
 
 
 cdef class Link(Receiver):
@@ -30,6 +36,73 @@ cdef class Link(Receiver):
             return False
         self.poison_receive("the stream is closed")
         return True
+
+    # ----------------------------------------------------------- handshake
+
+    cdef int look_up_key(self) except? -1:
+        """The key for a client's key id; what comes of it is an event, or 0."""
+        cdef fn1_view view
+        key_id = (<const char *> self.link.session.key_id)[:self.link.session.key_id_len]
+        cdef bytes key = self.keyring(key_id)
+        view.data = NULL
+        view.len = 0
+        if key is not None:
+            view = view_of(key)
+        return fn_link_key(&self.link, view)
+
+    cdef int shake(self, int event) except? -1:
+        """What an event before the peer is known leads to: PREFACE, or FN_E_MORE."""
+        if event == FN1_EV_KEY:
+            event = self.look_up_key()
+        if event == FN_LINK_REPLY:
+            self.send_preface(0.0)
+            event = FN_E_MORE
+        if event == FN1_EV_PREFACE:
+            self.check_application()
+        elif event == FN1_EV_ERROR:
+            self.raise_peer_error()
+        elif event < 0 and event != FN_E_MORE:
+            self.raise_status(event)
+        return event
+
+    def shake_hands(self, timeout=None):
+        """A client's handshake with a key, whole: the peer has it, and knows that we do.
+
+        timeout: seconds, or None.
+
+        Raises AuthenticationError when the peer does not have this key, or
+        refuses it; TransferTimeout.
+        """
+        cdef Patience patience
+        patience.ready = False
+        be_patient(&patience, timeout, self.stall)
+        self.send_preface(timeout)
+        self.begin_receive()
+        try:
+            while self.link.peer_fragment == 0:
+                event = fn_link_step(&self.link)
+                if event == FN_E_MORE:
+                    self.mind_the_clock(&patience)
+                    if self.transport is None:
+                        event = self.wait_descriptor(timeout, &patience)
+                    else:
+                        event = self.wait_transport(timeout, &patience)
+                if event != FN_E_CHECK:
+                    self.shake(event)
+        finally:
+            self.end_receive()
+        self.send_preface(timeout)
+
+    @property
+    def suite(self):
+        """The name of the suite in use, or None without a key."""
+        name = fn_suite_name(self.link.session.suite)
+        return None if name is NULL else name.decode()
+
+    @property
+    def key_id(self):
+        """Of a server, which key the client has named."""
+        return (<const char *> self.link.session.key_id)[:self.link.session.key_id_len]
 
     # ------------------------------------------------------------ glancing
     #
@@ -64,12 +137,7 @@ cdef class Link(Receiver):
                 event = self.glance(&patience)
                 if event == FN_E_TIMEOUT:
                     return False
-                if event == FN1_EV_PREFACE:
-                    self.check_application()
-                elif event == FN1_EV_ERROR:
-                    self.raise_peer_error()
-                elif event < 0:
-                    self.raise_status(event)
+                self.shake(event)
             return True
         finally:
             self.end_glance()
@@ -103,7 +171,7 @@ cdef class Link(Receiver):
         return bool(self.link.peer_closed)
 
     def last_words(self):
-        """The exception for an ERROR that the peer left behind, or None.
+        """The exception for an ERROR or a preface that the peer left behind, or None.
 
         For after a failed send: the reason has arrived by then, if there is one.
         """
@@ -115,13 +183,13 @@ cdef class Link(Receiver):
         try:
             while event >= 0 and not self.link.assembly.open:
                 event = self.glance(&patience)
-                if event == FN1_EV_ERROR:
-                    self.raise_peer_error()
                 if event == FN1_EV_MESSAGE:
                     self.undecoded = True  # an array first: it is for whoever receives
-        except errors.ProtocolError as error:
+                elif event != FN_E_TIMEOUT:
+                    self.shake(event)  # its preface alone can be the reason, too
+        except (errors.ProtocolError, errors.AuthenticationError) as error:
             return error
-        except OSError:
+        except (OSError, EOFError):
             return None
         finally:
             self.end_glance()

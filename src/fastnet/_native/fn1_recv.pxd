@@ -25,5 +25,6 @@ cdef class Receiver(Sender):
     cdef int wait_descriptor(self, object timeout, Patience *patience) except? -1
     cdef int wait_transport(self, object timeout, Patience *patience) except? -1
     cdef int raise_status(self, int st) except -1
+    cdef int raise_handshake(self, int st) except -1
     cdef int raise_peer_error(self) except -1
     cdef int check_application(self) except -1

@@ -7,10 +7,15 @@ from fastnet._native.status import exception
 
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.pythread cimport PyThread_get_thread_ident
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
 
 from fastnet._native.core cimport (
+    FN1_ERR_AUTHENTICATION,
+    FN1_ERR_BUSY,
     FN1_ERR_LIMIT,
+    FN1_ERR_SHUTDOWN,
+    FN1_ERR_TIMEOUT,
     FN1_EV_CANCEL,
     FN1_EV_ERROR,
     FN1_EV_PING,
@@ -18,6 +23,7 @@ from fastnet._native.core cimport (
     FN1_EV_PREFACE,
     FN_E_CHECK,
     FN_E_EOF,
+    FN_E_FN1_REFUSED,
     FN_E_MORE,
     FN_E_STALL,
     FN_E_TIMEOUT,
@@ -53,6 +59,15 @@ from fastnet._native.wait cimport (
 cdef extern from "Python.h":
     enum:
         PyBUF_WRITE
+
+
+cdef str refusal_of(uint32_t code):
+    """What a server's refusal says before anybody has shown a key, where it is not about that."""
+    if code == FN1_ERR_BUSY:
+        return "it has too many already"
+    if code == FN1_ERR_TIMEOUT:
+        return "the handshake took too long"
+    return "it is closing" if code == FN1_ERR_SHUTDOWN else None
 
 
 cdef class Receiver(Sender):
@@ -185,6 +200,8 @@ cdef class Receiver(Sender):
         except BaseException as error:
             if self.transport.reading:  # not while it waited
                 self.poison_receive(f"a receive stopped inside TLS: {error!r}")
+                if self.link.session.keyed:  # what it may have brought was not verified
+                    memset(iov[0].iov_base, 0, iov[0].iov_len)
             raise
         finally:
             view.release()
@@ -197,6 +214,8 @@ cdef class Receiver(Sender):
     cdef int raise_status(self, int st) except -1:
         if self.dropping:
             raise errors.Error("the stream was closed by another thread")
+        if self.link.session.keyed and not self.link.peer_fragment:
+            self.raise_handshake(st)
         cdef uint64_t total = self.link.assembly.total
         cdef uint64_t got = 0
         if self.link.sink is not NULL:
@@ -217,17 +236,33 @@ cdef class Receiver(Sender):
         self.poison_receive(str(error))
         raise error
 
+    cdef int raise_handshake(self, int st) except -1:
+        """A status from before the peer has shown that it has the key."""
+        error = exception(st)
+        words = refusal_of(self.link.session.refusal) if st == FN_E_FN1_REFUSED else None
+        if st == FN_E_EOF:
+            error = errors.AuthenticationError(
+                "the peer ended the connection before it showed that it has the key")
+        elif words is not None:
+            error = errors.ProtocolError(f"the peer refuses the connection: {words}")
+        if st != FN_E_TIMEOUT and st != FN_E_STALL:
+            self.poison_receive(str(error))
+        raise error
+
     cdef int raise_peer_error(self) except -1:
         cdef const char *data = <const char *> self.link.rx.error_text.data
         text = data[:self.link.rx.error_text.len].decode("utf-8", "replace")
         text = "".join([c if c.isprintable() else "?" for c in text])
         self.poison_receive(f"the peer ended it: {text}")
-        limit = self.link.rx.error_code == FN1_ERR_LIMIT
-        kind = errors.LimitError if limit else errors.ProtocolError
+        kind = errors.ProtocolError
+        if self.link.rx.error_code == FN1_ERR_LIMIT:
+            kind = errors.LimitError
+        elif self.link.rx.error_code == FN1_ERR_AUTHENTICATION:
+            kind = errors.AuthenticationError
         raise kind(f"the peer ended the connection: {text}")
 
     cdef int check_application(self) except -1:
-        name = self.link.application
+        name = self.link.session.application
         if name == self.application:
             return 0
         shown = name.decode("ascii", "replace") or "nothing it names"
@@ -244,6 +279,7 @@ cdef class Receiver(Sender):
         """
         cdef uint64_t total = body.left
         cdef bint done = False
+        cdef bint begun
         if fn_link_deliver(&self.link, body):
             return 0
         try:
@@ -253,8 +289,9 @@ cdef class Receiver(Sender):
             done = True
         finally:
             if not done:
+                begun = body.left != total  # before forgetting, which may wipe it
                 fn_link_forget(&self.link)
-                if self.link.assembly.open and body.left != total:
+                if self.link.assembly.open and begun:
                     self.poison_receive("an earlier receive stopped inside an array")
         return 0
 

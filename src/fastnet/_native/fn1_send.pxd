@@ -1,7 +1,10 @@
 from libc.stdint cimport uint16_t, uint64_t
 
-from fastnet._native.core cimport fn1_view, fn_body, fn_link, iovec
+from fastnet._native.core cimport fn1_view, fn_body, fn_link, fn_link_options, iovec
 from fastnet._native.wait cimport Patience
+
+
+cdef fn1_view view_of(bytes data) noexcept
 
 
 cdef class Sender:
@@ -10,12 +13,17 @@ cdef class Sender:
     cdef object transport
     cdef object stall
     cdef bytes application
+    cdef object keyring
+    cdef bint shaking  # the handshake sends, before anything else may
     cdef bint initialised
     cdef bint sending
     cdef str send_failure
     cdef bint leftover
     cdef bint dropping
     cdef bint ponging
+
+    cdef int take_key(self, fn_link_options *options, bytes key, bytes key_id,
+                      bytes suites) except -1
 
     # begin, any number of stage and flush, end
     cdef int begin_send(self) except -1

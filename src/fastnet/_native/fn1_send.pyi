@@ -1,4 +1,5 @@
 import socket
+from collections.abc import Callable, Iterable
 from typing import Protocol, type_check_only
 
 @type_check_only
@@ -6,6 +7,8 @@ class Transport(Protocol):
     reading: bool
     def read(self, view: memoryview, deadline: int | None, /) -> int: ...
     def write(self, view: memoryview, deadline: int | None, /) -> int: ...
+
+def suite_codes(names: Iterable[str]) -> bytes: ...
 
 class Sender:
     sock: socket.socket
@@ -24,6 +27,10 @@ class Sender:
         max_message: int,
         stall: float | None = None,
         transport: Transport | None = None,
+        key: bytes | None = None,
+        key_id: bytes = b"",
+        keyring: Callable[[bytes], bytes | None] | None = None,
+        suites: bytes = b"",
     ) -> None: ...
     def drop(self) -> None: ...
     def send_preface(self, timeout: float | None = None) -> None: ...

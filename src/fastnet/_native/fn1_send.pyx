@@ -12,8 +12,9 @@ raise TransferTimeout.  Its attribute `reading` is true when an exception from
 read may have lost bytes.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 import socket
@@ -27,13 +28,14 @@ from fastnet._native.core cimport (
     FN1_SERVER,
     FN_CLASS_SYSTEM,
     FN_E_CHECK,
+    FN_E_FN1_EARLY,
     FN_E_TIMEOUT,
     FN_IOV,
     FN_OK,
-    fn1_tx_error,
     fn1_tx_staged,
     fn_link_check_owner,
     fn_link_close,
+    fn_link_error,
     fn_link_fini,
     fn_link_flush,
     fn_link_init,
@@ -45,6 +47,7 @@ from fastnet._native.core cimport (
     fn_link_sent,
     fn_link_unstage,
     fn_status_class,
+    fn_suite_find,
     fn_wait_over,
     iovec,
 )
@@ -65,6 +68,27 @@ cdef extern from "Python.h":
         PyBUF_READ
 
 
+def suite_codes(names):
+    """The numbers of suites, one byte each, from an iterable of names (mac.h)."""
+    codes = bytearray()
+    for name in names:
+        code = fn_suite_find(name.encode())
+        if code < 0:
+            raise ValueError(f"there is no suite {name!r}; there are hmac-sha256 and aes-256-gmac")
+        codes.append(code)
+    if not codes:
+        raise ValueError("at least one suite must be allowed")
+    return bytes(codes)
+
+
+cdef fn1_view view_of(bytes data) noexcept:
+    """The bytes of an object that outlives the view."""
+    cdef fn1_view view
+    view.data = <const uint8_t *> PyBytes_AS_STRING(data)
+    view.len = PyBytes_GET_SIZE(data)
+    return view
+
+
 cdef class Sender:
     """One end of an fn1 connection, of which this class uses the sending half.
 
@@ -77,6 +101,10 @@ cdef class Sender:
         max_envelope, max_message: bytes that this end accepts.
         stall: seconds without progress, or None.
         transport: moves the bytes instead of the core, or None.
+        key: bytes that both ends have, at least 16; None without a key.
+        key_id: which key it is; of a client, at most 64 bytes.
+        keyring(key_id) -> bytes | None: of a server, instead of a key; must not raise.
+        suites: one byte each (mac.h), the best first; empty for the default.
     """
 
     def __cinit__(self):
@@ -84,7 +112,8 @@ cdef class Sender:
         self.sending = False
 
     def __init__(self, sock, *, bint server, bytes application, fragment, chunk, ahead, stage, spin,
-                 max_envelope, max_message, stall=None, transport=None):
+                 max_envelope, max_message, stall=None, transport=None, bytes key=None,
+                 bytes key_id=b"", keyring=None, bytes suites=b""):
         cdef fn_link_options options
         if self.initialised:
             raise RuntimeError("a link is initialised once")
@@ -102,10 +131,21 @@ cdef class Sender:
         options.ahead_max = ahead
         options.stage_max = stage
         options.application = self.application
+        self.keyring = keyring
+        self.take_key(&options, key, key_id, suites)
         self.initialised = True
         check(fn_link_init(&self.link, sock.fileno(), &options))
         self.link.stream.chunk = chunk
         self.link.stream.spin = <int64_t> (<double> spin * 1e9)
+
+    cdef int take_key(self, fn_link_options *options, bytes key, bytes key_id,
+                      bytes suites) except -1:
+        options.keyed = key is not None or self.keyring is not None
+        if key is not None:
+            options.key = view_of(key)
+        options.key_id = view_of(key_id)
+        options.suites = view_of(suites)
+        return 0
 
     def __dealloc__(self):
         if self.initialised:
@@ -148,7 +188,7 @@ cdef class Sender:
         if self.sending:
             raise RuntimeError("another thread is sending on this stream: one at a time")
         cdef int st = fn_link_may_send(&self.link)
-        if st < 0:
+        if st < 0 and not (st == FN_E_FN1_EARLY and self.shaking):
             self.refuse(st, self.send_failure)
         self.sending = True
         self.link.stream.send_waits = 0
@@ -189,13 +229,15 @@ cdef class Sender:
             self.link.send_poisoned = True
             self.send_failure = "an earlier send stopped inside an array"
         fn_link_unstage(&self.link)
+        if self.link.send_poisoned and self.send_failure is None:
+            self.send_failure = "an earlier send was given up after its tag was made"
         return 0
 
     cdef int flush_descriptor(self, object timeout, Patience *patience) except -1:
         cdef int st = FN_OK
         cdef Watch watch = None
         be_patient(patience, timeout, self.stall)
-        if self.link.tx.body is not NULL and self.link.tx.body.left >= WATCH_FROM:
+        if self.link.body is not NULL and self.link.body.left >= WATCH_FROM:
             watch = watch_signals(&patience.wait, patience.signals)
         try:
             while True:
@@ -213,10 +255,10 @@ cdef class Sender:
         if fn_status_class(st) == FN_CLASS_SYSTEM:
             self.link.send_poisoned = True
             self.send_failure = "sending on it failed earlier"
-        if self.link.tx.body is NULL:
+        if self.link.body is NULL:
             raise exception(st)
-        total = self.link.tx.body_total
-        raise exception(st, transferred=total - self.link.tx.body.left, expected=total)
+        total = self.link.body_total
+        raise exception(st, transferred=total - self.link.body.left, expected=total)
 
     cdef int flush_transport(self, object timeout, Patience *patience) except -1:
         cdef iovec iov[FN_IOV]
@@ -229,7 +271,7 @@ cdef class Sender:
                 return 0
             for i in range(n):
                 self.write_piece(&iov[i], deadline_of(patience))
-            if self.link.tx.body is not NULL and fn_wait_over(&patience.wait) == FN_E_TIMEOUT:
+            if self.link.body is not NULL and fn_wait_over(&patience.wait) == FN_E_TIMEOUT:
                 raise exception(FN_E_TIMEOUT)
 
     cdef int write_piece(self, iovec *piece, object deadline) except -1:
@@ -248,14 +290,18 @@ cdef class Sender:
         return 0
 
     def send_preface(self, timeout=None):
-        """Sends what is staged from the beginning: the preface."""
+        """Sends what is staged from the beginning: the preface, or a part of the handshake."""
         cdef Patience patience
         patience.ready = False
-        self.begin_send()
+        self.shaking = True
         try:
-            self.flush(timeout, &patience)
+            self.begin_send()
+            try:
+                self.flush(timeout, &patience)
+            finally:
+                self.end_send()
         finally:
-            self.end_send()
+            self.shaking = False
 
     def send_close(self, timeout=None):
         """Sends CLOSE, once; nothing can be sent after it."""
@@ -271,17 +317,24 @@ cdef class Sender:
             self.end_send()
 
     def send_error(self, int code, str text, timeout=None):
-        """Sends ERROR, where the wire is between frames; True when it went out."""
+        """Sends ERROR, where the wire is between frames; True when it went out.
+
+        To a peer that has not shown that it has the key, only the code goes.
+        """
         cdef Patience patience
         patience.ready = False
-        if self.sending or self.dropping or fn_link_may_send(&self.link) < 0:
+        cdef int st = fn_link_may_send(&self.link)
+        if self.sending or self.dropping or (st < 0 and st != FN_E_FN1_EARLY):
             return False
         encoded = text.encode("utf-8", "replace")
-        self.begin_send()
+        self.shaking = True
         try:
-            check(fn1_tx_error(&self.link.tx, code, encoded))
-            self.link.closed = True
-            self.flush(timeout, &patience)
+            self.begin_send()
+            try:
+                check(fn_link_error(&self.link, code, encoded))
+                self.flush(timeout, &patience)
+            finally:
+                self.end_send()
         finally:
-            self.end_send()
+            self.shaking = False
         return True

@@ -14,3 +14,6 @@ cdef class Pin:
 
 
 cdef Pin pin(object obj, bint writable)
+
+# For memory in one piece, in C order: BufferError or ValueError for what is not.
+cdef Pin pin_flat(object obj, bint writable)

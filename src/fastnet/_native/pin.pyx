@@ -1,6 +1,12 @@
 """Pins Python's memory for as long as C can see its address."""
 
-from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_ND,
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
 
 from fastnet._native.core cimport fn_walk, fn_walk_init
 from fastnet._native.status cimport check
@@ -31,11 +37,16 @@ cdef class Pin:
         return 0
 
 
-cdef Pin pin(object obj, bint writable):
+cdef Pin hold(object obj, int flags, bint writable):
     cdef Pin p = Pin.__new__(Pin)
-    cdef int flags = PyBUF_STRIDES
-    if writable:
-        flags |= PyBUF_WRITABLE
-    PyObject_GetBuffer(obj, &p.view, flags)
+    PyObject_GetBuffer(obj, &p.view, flags | (PyBUF_WRITABLE if writable else 0))
     p.held = True
     return p
+
+
+cdef Pin pin(object obj, bint writable):
+    return hold(obj, PyBUF_STRIDES, writable)
+
+
+cdef Pin pin_flat(object obj, bint writable):
+    return hold(obj, PyBUF_ND, writable)

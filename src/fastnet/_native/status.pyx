@@ -5,6 +5,7 @@ import os
 from fastnet import errors
 
 from fastnet._native.core cimport (
+    FN_CLASS_AUTH,
     FN_CLASS_LIMIT,
     FN_CLASS_PROTOCOL,
     FN_CLASS_SYSTEM,
@@ -45,4 +46,6 @@ def exception(int64_t status, *, transferred=None, expected=None):
         return errors.LimitError(text)
     if kind == FN_CLASS_PROTOCOL:
         return errors.ProtocolError(text)
+    if kind == FN_CLASS_AUTH:
+        return errors.AuthenticationError(text)
     return errors.Error(text)

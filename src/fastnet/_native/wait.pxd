@@ -16,6 +16,9 @@ cdef int wait_again(fn_wait *wait, bint signals) except -1
 cdef Watch watch_signals(fn_wait *wait, bint signals)
 cdef int unwatch(Watch watch, fn_wait *wait) except -1
 
+# Empties a watch's pipe.
+cdef int drain(int fd) except -1
+
 cdef enum:
     WATCH_FROM = 64 * 1024 * 1024  # bytes; so much takes longer than a slice
 

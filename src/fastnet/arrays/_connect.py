@@ -5,67 +5,35 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from typing import Any
+from collections.abc import Sequence
 
+from fastnet._dial import dial, left_until
 from fastnet.address import Address, AddressLike, parse
 from fastnet.arrays._stream import Stream
 from fastnet.arrays._tls import TlsTransport
+from fastnet.auth._credentials import Credentials
 from fastnet.limits import Limits
 from fastnet.tuning import Tuning
 
-__all__ = ["connect"]
+__all__ = ["FIRST_PAUSE", "LONGEST_PAUSE", "connect"]
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5  # seconds between attempts
 _CENTURY = 3.2e9  # seconds; beyond it, for ever
-
-
-def _targets(address: Address) -> list[tuple[int, Any]]:
-    if address.unix:
-        return [(socket.AF_UNIX, address.path)]
-    found = socket.getaddrinfo(address.host or "localhost", address.port, type=socket.SOCK_STREAM)
-    if address.extra:
-        name = (address.host, address.port, *address.extra)
-        return [(info[0], name) for info in found[:1]]
-    return [(info[0], info[4]) for info in found]
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.001, deadline - time.monotonic())
-
-
-def _open(address: Address, deadline: float | None) -> socket.socket:
-    """A connected socket to the first of the address's targets that answers."""
-    failure: OSError | None = None
-    for family, name in _targets(address):
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(_left(deadline))
-            sock.connect(name)
-            return sock
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-    assert failure is not None
-    raise failure
 
 
 def _open_patiently(address: Address, deadline: float | None, retry_until: float) -> socket.socket:
     """Tries again for as long as nobody listens there yet."""
-    pause = _FIRST_PAUSE
+    pause = FIRST_PAUSE
     while True:
         try:
-            return _open(address, deadline)
-        except (ConnectionRefusedError, FileNotFoundError) as error:
+            return dial(address, deadline)
+        except (ConnectionRefusedError, FileNotFoundError):
             now = time.monotonic()
             end = retry_until if deadline is None else min(retry_until, deadline)
             if now >= end:
-                error.filename = None
-                raise type(error)(error.errno, f"{error.strerror}: {address}") from None
+                raise
             time.sleep(min(pause, end - now))
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _secure(
@@ -96,6 +64,9 @@ def connect(
     *,
     ssl_context: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
+    authkey: bytes | None = None,
+    key_id: bytes | str = b"",
+    suites: Sequence[str] | None = None,
     timeout: float | None = None,
     retry_for: float = 0.0,
     limits: Limits | None = None,
@@ -105,6 +76,8 @@ def connect(
 
     Returns as soon as the connection stands: arrays may be sent at once, and
     what the listener says of it comes with the first call that hears from it.
+    With a key it returns when both ends have shown that they have it, for
+    which the listener must be accepting.
 
     Parameters:
         address: ``(host, port)``, ``"tcp://host:port"``, ``"unix:/path"`` or a
@@ -112,7 +85,16 @@ def connect(
         ssl_context: for TLS; `ssl.create_default_context` makes one.
         server_hostname: the name that the certificate must be for; by default
             the address's host.
-        timeout: seconds to connect, TLS included; None leaves it to the system.
+        authkey: a key that the listener has too, at least 16 bytes (see
+            `fastnet.auth`).  Then all that is sent and received is
+            authenticated, and no end without the key is talked to.
+        key_id: which key it is, for a listener that has several; at most 64
+            bytes, seen by anybody on the path.
+        suites: which codes may authenticate, of ``"aes-256-gmac"`` and
+            ``"hmac-sha256"``, the best first; None: both, in the order that
+            suits this processor.
+        timeout: seconds to connect, TLS and keys included; None leaves it to
+            the system, and to `Limits.handshake_timeout` for the keys.
         retry_for: seconds to go on trying while nobody listens there.
         limits: what the peer may ask of this end.
         tuning: how bytes are moved.
@@ -122,9 +104,11 @@ def connect(
         socket.gaierror: the host cannot be resolved.
         ConnectionRefusedError: nobody listens there.
         TimeoutError: the time was up.
+        AuthenticationError: the listener does not have this key, or refuses it.
         ssl.SSLError: TLS failed, for example a certificate that is not trusted.
     """
     limits = limits or Limits()
+    credentials = Credentials.of_client(authkey, key_id, suites)
     where = parse(address)
     deadline = None if timeout is None or timeout > _CENTURY else time.monotonic() + timeout
     sock = _open_patiently(where, deadline, time.monotonic() + retry_for)
@@ -139,8 +123,13 @@ def connect(
             limits=limits,
             tuning=tuning or Tuning(),
             transport=transport,
+            credentials=credentials,
         )
-        stream._link.send_preface(_left(deadline))
+        if credentials is None:
+            stream._link.send_preface(left_until(deadline))
+        else:
+            patience = limits.handshake_timeout if deadline is None else left_until(deadline)
+            stream._link.shake_hands(patience)
     except BaseException:
         sock.close()
         raise

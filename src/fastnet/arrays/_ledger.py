@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 
-from fastnet.arrays._stream import Stream
+from fastnet.arrays._end import End
 from fastnet.limits import Limits
 
 __all__ = ["Ledger"]
@@ -23,16 +23,29 @@ _COUNTERS = (
 )
 
 
+def _less(counter: collections.Counter[str], host: str | None) -> None:
+    if host is None:
+        return
+    counter[host] -= 1
+    if counter[host] <= 0:
+        del counter[host]
+
+
 class Ledger:
     """The open streams of a listener by the host they come from, and its counters.
 
     Any thread may call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits, pending_per_address: int | None) -> None:
+        self._limits = limits
+        self._pending_per_address = pending_per_address
         self._lock = threading.Lock()
-        self._newcomers: dict[Stream, str] = {}
-        self._guests: dict[Stream, str] = {}
+        self._newcomers: dict[End, str] = {}
+        self._guests: dict[End, str] = {}
+        # how many of each are from a host
+        self._waiting: collections.Counter[str] = collections.Counter()
+        self._here: collections.Counter[str] = collections.Counter()
         self._counts: collections.Counter[str] = collections.Counter()
 
     def count(self, what: str) -> None:
@@ -40,39 +53,51 @@ class Ledger:
         with self._lock:
             self._counts[what] += 1
 
-    def refusal(self, host: str, limits: Limits) -> str | None:
+    def refusal(self, host: str) -> str | None:
         """Why one more connection from this host is too many, or None."""
+        limits, waiting = self._limits, self._pending_per_address
         with self._lock:
-            newcomers, guests = self._newcomers, self._guests
-            here = sum(1 for other in guests.values() if other == host)
-            waiting = sum(1 for other in newcomers.values() if other == host)
             bounds = (
-                (len(guests), limits.connections, "connections"),
-                (here, limits.connections_per_address, "connections from this address"),
-                (len(newcomers), limits.pending, "handshakes at once"),
-                (waiting, limits.pending_per_address, "handshakes at once from this address"),
+                (len(self._guests), limits.connections, "connections"),
+                (
+                    self._here[host],
+                    limits.connections_per_address,
+                    "connections from this address",
+                ),
+                (len(self._newcomers), limits.pending, "handshakes at once"),
+                (self._waiting[host], waiting, "handshakes at once from this address"),
             )
         for number, limit, words in bounds:
             if limit is not None and number >= limit:
                 return f"too many {words} (the limit is {limit})"
         return None
 
-    def arrive(self, stream: Stream, host: str) -> None:
+    def crowded_by(self, host: str) -> bool:
+        """Whether this host alone has as many handshakes under way as one may."""
+        most = self._pending_per_address
+        with self._lock:
+            return most is not None and self._waiting[host] >= most
+
+    def arrive(self, stream: End, host: str) -> None:
         """A connection stands; its handshake begins."""
         with self._lock:
             self._newcomers[stream] = host
+            self._waiting[host] += 1
 
-    def admit(self, stream: Stream) -> None:
+    def admit(self, stream: End) -> None:
         """The handshake is complete."""
         with self._lock:
-            self._guests[stream] = self._newcomers.pop(stream)
+            host = self._newcomers.pop(stream)
+            self._guests[stream] = host
+            _less(self._waiting, host)
+            self._here[host] += 1
 
-    def leave(self, stream: Stream) -> None:
+    def leave(self, stream: End) -> None:
         """The stream is closed, whatever it was."""
         counters = stream._link.counters()
         with self._lock:
-            self._newcomers.pop(stream, None)
-            self._guests.pop(stream, None)
+            _less(self._waiting, self._newcomers.pop(stream, None))
+            _less(self._here, self._guests.pop(stream, None))
             for key in ("bytes_sent", "bytes_received"):
                 self._counts[key] += counters[key]
 

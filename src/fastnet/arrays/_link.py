@@ -13,6 +13,7 @@ from fastnet._native.arraymsg import ArrayLink
 from fastnet._native.memory import Pool
 from fastnet.arrays import _text
 from fastnet.arrays._tls import TlsTransport
+from fastnet.auth._credentials import Credentials
 from fastnet.limits import Limits
 from fastnet.tuning import Tuning
 
@@ -38,11 +39,13 @@ def make_link(
     tuning: Tuning,
     transport: TlsTransport | None,
     prepare: Callable[[Any], tuple[bytes, Any, bool]],
+    kind: type[ArrayLink] = ArrayLink,
+    credentials: Credentials | None = None,
 ) -> ArrayLink:
-    """An ArrayLink over a connected socket, its preface staged."""
+    """A link of that kind over a connected socket, its preface staged."""
     array_bytes = _UNLIMITED if limits.array_bytes is None else limits.array_bytes
     envelope = limits.meta_bytes + limits.name_bytes + _ENVELOPE_ROOM
-    link = ArrayLink(
+    link = kind(
         sock,
         server=server,
         application=_APPLICATION,
@@ -55,6 +58,7 @@ def make_link(
         max_message=array_bytes,
         stall=limits.stall_timeout,
         transport=transport,
+        **({} if credentials is None else credentials.options()),
     )
     link.setup(
         limits=(

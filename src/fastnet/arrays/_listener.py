@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import logging
 import os
 import selectors
@@ -11,17 +10,19 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from fastnet import errors
 from fastnet.address import Address, AddressLike, parse
-from fastnet.arrays._bind import bind, path_id, unlink_if_ours
-from fastnet.arrays._ledger import Ledger
+from fastnet.arrays import _newcomer
+from fastnet.arrays._door import Door
+from fastnet.arrays._newcomer import Newcomer, turn_away
 from fastnet.arrays._serve import serve
 from fastnet.arrays._stream import Stream
 from fastnet.arrays._tls import TlsTransport
+from fastnet.auth._credentials import AuthKey, Credentials
 from fastnet.limits import Limits
 from fastnet.tuning import Tuning
 
@@ -29,34 +30,11 @@ __all__ = ["Listener", "listen"]
 
 _log = logging.getLogger("fastnet.arrays")
 
-_ERR_BUSY, _ERR_TIMEOUT, _ERR_SHUTDOWN = 3, 4, 6
-_PAUSE_WITHOUT_DESCRIPTORS = 0.05  # seconds
-_ACCEPTS_PER_TURN = 16
 _LONGEST_TURN = 3600.0  # seconds
 _LOST_TURN = 0.2  # seconds
-_TEMPORARY = (BlockingIOError, ConnectionAbortedError, InterruptedError)
 
 
-class _Newcomer:
-    """A connection whose handshake is not complete."""
-
-    def __init__(self, stream: Stream, transport: TlsTransport | None, deadline: float) -> None:
-        self.stream = stream
-        self.deadline = deadline
-        self._transport = transport
-        self._greeted = False
-
-    def advance(self) -> bool:
-        """Takes what has come; True when the peer has introduced itself."""
-        if not self._greeted:
-            if self._transport is not None and not self._transport.handshake_step():
-                return False
-            self._greeted = True
-            self.stream._link.send_preface(0.0)
-        return self.stream._link.poll_preface()
-
-
-class Listener:
+class Listener(Door[Stream, TlsTransport]):
     """A listening socket for array streams, made by `listen`.
 
     Handshakes advance while a thread is in `accept` (or iterates, or serves):
@@ -64,25 +42,29 @@ class Listener:
     counted in `stats`, never raised.
     """
 
+    _stream_kind = Stream
+    _tls_kind = TlsTransport
+
     def __init__(
         self,
         address: Address,
         *,
         ssl_context: ssl.SSLContext | None,
+        credentials: Credentials | None,
         limits: Limits,
         tuning: Tuning,
         backlog: int,
     ) -> None:
-        self._ssl_context = ssl_context
-        self._limits = limits
-        self._tuning = tuning
+        super().__init__(
+            address,
+            ssl_context=ssl_context,
+            credentials=credentials,
+            limits=limits,
+            tuning=tuning,
+            backlog=backlog,
+        )
         self._owner = os.getpid()
         self._closed = False
-        self._socket = bind(address, backlog)
-        self._socket.setblocking(False)
-        self._name = self._socket.getsockname()
-        self._path = address.path if address.unix else ""
-        self._path_id = path_id(self._path)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
         self._wake_read, self._wake_write = socket.socketpair()
@@ -91,14 +73,8 @@ class Listener:
         # thread which an exception took away while it had the turn can still close.
         self._turn = threading.RLock()
         self._runner = 0  # the thread that holds it
-        self._pending: dict[Stream, _Newcomer] = {}
+        self._pending: dict[Stream, Newcomer] = {}
         self._ready: collections.deque[Stream] = collections.deque()
-        self._ledger = Ledger()
-
-    @property
-    def address(self) -> Any:
-        """The socket's own name, as `socket.getsockname` gives it."""
-        return self._name
 
     def fileno(self) -> int:
         """The listening descriptor; -1 when closed."""
@@ -168,11 +144,10 @@ class Listener:
 
     def _run_once(self, left: float | None) -> None:
         """Waits for events, at most `left` seconds, and sees to each."""
-        now = time.monotonic()
-        waits = [max(0.0, n.deadline - now) for n in self._pending.values()]
-        if left is not None:
-            waits.append(max(0.0, left))
-        for key, _ in self._selector.select(min([*waits, _LONGEST_TURN])):
+        wait = _LONGEST_TURN if left is None else min(left, _LONGEST_TURN)
+        if (oldest := self._oldest()) is not None:  # whose time is up first
+            wait = min(wait, oldest.deadline - time.monotonic())
+        for key, _ in self._selector.select(max(0.0, wait)):
             if key.data is not None:
                 self._advance(key.data)
             elif key.fileobj is self._socket:
@@ -180,60 +155,39 @@ class Listener:
         self._drop_late()
 
     def _take_newcomers(self) -> None:
-        for _ in range(_ACCEPTS_PER_TURN):
+        for _ in range(_newcomer.ACCEPTS_PER_TURN):
             try:
                 sock, _address = self._socket.accept()
-            except _TEMPORARY:
+            except _newcomer.TEMPORARY:
                 return
             except OSError:
                 # No descriptor or memory is left: the peer waits in the backlog
                 # until streams are closed, and those that are open go on.
                 self._ledger.count("shed")
-                time.sleep(_PAUSE_WITHOUT_DESCRIPTORS)
+                time.sleep(_newcomer.PAUSE_WITHOUT_DESCRIPTORS)
                 return
             self._begin(sock)
 
-    def _begin(self, sock: socket.socket) -> None:
-        host = _host_of(sock)
-        refusal = self._ledger.refusal(host, self._limits)
-        try:
-            stream, transport = self._open(sock, secure=refusal is None)
-        except (OSError, ValueError) as error:
-            self._ledger.count("bad_peers")
-            _log.info("a peer was gone before it was greeted: %s", error)
-            sock.close()
-            return
-        self._ledger.arrive(stream, host)
-        if refusal is not None:
-            self._ledger.count("refused")
-            self._dismiss(stream, _ERR_BUSY, refusal)
-            return
-        wait = self._limits.handshake_timeout
-        deadline = float("inf") if wait is None else time.monotonic() + wait
-        newcomer = _Newcomer(stream, transport, deadline)
+    def _welcome(self, stream: Stream, transport: TlsTransport | None, host: str) -> None:
+        keyed = self._credentials is not None
+        newcomer = Newcomer(stream, transport, host, self._limits.handshake_timeout, keyed)
         self._pending[stream] = newcomer
         self._selector.register(stream, selectors.EVENT_READ, newcomer)
         self._advance(newcomer)
 
-    def _open(self, sock: socket.socket, *, secure: bool) -> tuple[Stream, TlsTransport | None]:
-        sock.setblocking(False)
-        transport = None
-        if self._ssl_context is not None and secure:
-            sock = self._ssl_context.wrap_socket(
-                sock, server_side=True, do_handshake_on_connect=False
-            )
-            transport = TlsTransport(sock, self._limits.stall_timeout)
-        stream = Stream(
-            sock,
-            server=True,
-            limits=self._limits,
-            tuning=self._tuning,
-            transport=transport,
-            on_close=self._ledger.leave,
-        )
-        return stream, transport
+    def _make_room(self, host: str) -> bool:
+        if self._credentials is None:
+            return False
+        crowded = self._ledger.crowded_by(host)
+        for newcomer in self._pending.values():  # the oldest first
+            if time.monotonic() - newcomer.since < _newcomer.YOUNG:
+                return False
+            if not crowded or newcomer.host == host:
+                self._drop_newcomer(newcomer)
+                return True
+        return False
 
-    def _advance(self, newcomer: _Newcomer) -> None:
+    def _advance(self, newcomer: Newcomer) -> None:
         stream = newcomer.stream
         try:
             if not newcomer.advance():
@@ -242,9 +196,7 @@ class Listener:
             self._ledger.count("bad_peers")
             _log.info("a peer was turned away: %s", error)
             self._forget(stream)
-            if isinstance(error, errors.ProtocolError):
-                stream._refuse(error)
-            stream.abort()
+            turn_away(stream, error)
             return
         self._forget(stream)
         self._ledger.admit(stream)
@@ -256,23 +208,19 @@ class Listener:
 
     def _drop_late(self) -> None:
         now = time.monotonic()
-        for newcomer in [n for n in self._pending.values() if n.deadline <= now]:
-            self._ledger.count("handshake_timeouts")
-            self._forget(newcomer.stream)
-            self._dismiss(newcomer.stream, _ERR_TIMEOUT, "no preface in time")
+        while (newcomer := self._oldest()) is not None and newcomer.deadline <= now:
+            self._drop_newcomer(newcomer)
 
-    def _dismiss(self, stream: Stream, code: int, words: str) -> None:
-        """Tells a peer why, as far as that is possible without waiting, and drops it.
+    def _oldest(self) -> Newcomer | None:
+        return next(iter(self._pending.values()), None)
 
-        A peer that expects TLS could not read it.
-        """
-        if self._ssl_context is None or stream._link.has_transport:
-            self._last_words(stream, code, words)
+    def _drop_newcomer(self, newcomer: Newcomer) -> None:
+        self._ledger.count("handshake_timeouts")
+        self._forget(newcomer.stream)
+        self._dismiss(newcomer.stream, _newcomer.ERR_TIMEOUT, "no preface in time")
+
+    def _let_go(self, stream: Stream) -> None:
         stream.abort()
-
-    def _last_words(self, stream: Stream, code: int, words: str) -> None:
-        with contextlib.suppress(OSError, errors.Error):
-            stream._link.send_error(code, words, 0.0)
 
     # ------------------------------------------------------------------- ending
 
@@ -318,10 +266,10 @@ class Listener:
         if self._socket.fileno() < 0:
             return
         for stream in [*self._pending, *self._ready]:
-            self._dismiss(stream, _ERR_SHUTDOWN, "the listener is closed")
+            self._dismiss(stream, _newcomer.ERR_SHUTDOWN, "the listener is closed")
         self._pending.clear()
         self._ready.clear()
-        unlink_if_ours(self._path, self._path_id)
+        self._unlink()
         self._release()
 
     def _release(self) -> None:
@@ -345,44 +293,49 @@ class Listener:
         return f"<fastnet.arrays.Listener at {self._name!r}{' closed' if self._closed else ''}>"
 
 
-def _host_of(sock: socket.socket) -> str:
-    try:
-        name = sock.getpeername()
-    except OSError:
-        return ""
-    return str(name[0]) if isinstance(name, tuple) else "unix"
-
-
 def listen(
     address: AddressLike,
     *,
     ssl_context: ssl.SSLContext | None = None,
+    authkey: AuthKey | None = None,
+    suites: Sequence[str] | None = None,
     limits: Limits | None = None,
     tuning: Tuning | None = None,
     backlog: int = 128,
 ) -> Listener:
     """Listens for peers that send and receive arrays; bound when it returns.
 
-    Anybody who can reach the address can connect, so bind to loopback, to a
-    Unix socket, or pass an `ssl_context` that asks for client certificates.
+    Without `authkey` anybody who can reach the address can connect: bind to
+    loopback, to a Unix socket, or pass an `ssl_context` that asks for client
+    certificates.
 
     Parameters:
         address: ``(host, port)`` (port 0 picks one, "" every interface),
             ``"tcp://host:port"``, ``"unix:/path"`` or a path (see
             `fastnet.address.parse`).
         ssl_context: for TLS, with a certificate loaded.
+        authkey: a key that peers must have too, at least 16 bytes (see
+            `fastnet.auth`); or ``authkey(key_id)``, which gives the key for
+            the id that a peer names (bytes), or None.  It is called while a
+            thread accepts, and should not take long.  Then all that is sent
+            and received is authenticated, and peers without the key never
+            come out of `accept`.
+        suites: which codes may authenticate, of ``"aes-256-gmac"`` and
+            ``"hmac-sha256"``, the best first; None: both, in the order that
+            suits this processor.
         limits: what peers may ask of this end.
         tuning: how bytes are moved.
         backlog: connections that the system keeps waiting (listen(2)).
 
     Raises:
-        ValueError: not an address.
+        ValueError: not an address, or a key that is too short.
         socket.gaierror: the host cannot be resolved.
         OSError: the address is in use or not this machine's; it names it.
     """
     return Listener(
         parse(address),
         ssl_context=ssl_context,
+        credentials=Credentials.of_server(authkey, suites),
         limits=limits or Limits(),
         tuning=tuning or Tuning(),
         backlog=backlog,

@@ -9,7 +9,7 @@ from fastnet._native.arrayhead import encode_header
 from fastnet.arrays import _text
 from fastnet.limits import Limits
 
-__all__ = ["Item", "Outgoing"]
+__all__ = ["Item", "Outgoing", "as_item"]
 
 
 class Item(NamedTuple):
@@ -45,10 +45,15 @@ class Outgoing:
 
     def prepare_item(self, item: Any) -> tuple[bytes, Any, bool]:
         """The same for an array, an `Item`, ``(name, array)`` or ``(name, array, meta)``."""
-        if isinstance(item, Item):
-            return self.prepare(*item)
-        if not isinstance(item, tuple):
-            return self.prepare(item, None, None)
-        if not 2 <= len(item) <= 3 or not isinstance(item[0], (str, type(None))):
-            raise TypeError("an item is an array, (name, array) or (name, array, meta)")
-        return self.prepare(item[1], item[0], item[2] if len(item) == 3 else None)
+        return self.prepare(*as_item(item))
+
+
+def as_item(item: Any) -> Item:
+    """An array, an `Item`, ``(name, array)`` or ``(name, array, meta)`` as an Item."""
+    if isinstance(item, Item):
+        return item
+    if not isinstance(item, tuple):
+        return Item(item)
+    if not 2 <= len(item) <= 3 or not isinstance(item[0], (str, type(None))):
+        raise TypeError("an item is an array, (name, array) or (name, array, meta)")
+    return Item(item[1], item[0], item[2] if len(item) == 3 else None)

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from fastnet import errors
 from fastnet._array.sources import target
-from fastnet._native import sock as _sock
 from fastnet._native.arrayhead import Head
 from fastnet._native.arrayiter import Arrays
+from fastnet.arrays._end import ERR_APPLICATION, REFUSED, End
 from fastnet.arrays._incoming import ArrayInfo, check_fit, info_of, item_of
 from fastnet.arrays._linger import leave_to_reader, linger
-from fastnet.arrays._link import make_link
-from fastnet.arrays._outgoing import Item, Outgoing
-from fastnet.arrays._tls import TlsTransport
-from fastnet.limits import Limits
-from fastnet.tuning import Tuning
+from fastnet.arrays._outgoing import Item
 
 __all__ = ["Stream"]
 
-_ERR_PROTOCOL, _ERR_LIMIT, _ERR_APPLICATION = 1, 2, 5
 
-
-class Stream:
+class Stream(End):
     """One connection, made by `connect` or by a listener's `accept`.
 
     One thread may send while another receives; a second sender, or a second
@@ -39,32 +32,6 @@ class Stream:
     As a context manager it closes on the way out; when the block raises, the
     peer is told that it failed instead of that it is complete.
     """
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        *,
-        server: bool,
-        limits: Limits,
-        tuning: Tuning,
-        transport: TlsTransport | None = None,
-        on_close: Callable[[Stream], None] | None = None,
-    ) -> None:
-        self._socket = sock
-        self._limits = limits
-        self._on_close = on_close
-        self._closed = False
-        self._owner = os.getpid()
-        self._outgoing = Outgoing(limits)
-        self._tuned = _sock.tune(
-            sock.fileno(),
-            tuning.congestion_bytes(),
-            tuning.send_buffer or 0,
-            tuning.receive_buffer or 0,
-            tuning.nodelay,
-        )
-        self._tuning = tuning
-        self._link = make_link(sock, server, limits, tuning, transport, self._outgoing.prepare_item)
 
     # ------------------------------------------------------------------ sending
 
@@ -137,26 +104,7 @@ class Stream:
             self._explain(error)
             raise
 
-    def _hear_refusal(self) -> None:
-        """Looks, until the peer has introduced itself, whether it refuses instead."""
-        link = self._link
-        if not link.peer_known:
-            link.poll_preface()
-
-    def _explain(self, error: ConnectionError) -> None:
-        """Raises the peer's words for a failed send, where it left any."""
-        if (reason := self._link.last_words()) is not None:
-            raise reason from error
-
     # ---------------------------------------------------------------- receiving
-
-    def _refuse(self, error: errors.ProtocolError) -> None:
-        """Tells a peer that broke the protocol what was wrong."""
-        if not self._link.receive_poisoned:
-            return
-        code = _ERR_LIMIT if isinstance(error, errors.LimitError) else _ERR_PROTOCOL
-        with contextlib.suppress(OSError, errors.Error):
-            self._link.send_error(code, str(error), 0.2)
 
     def recv(self, out: Any = None, *, timeout: float | None = None) -> Any:
         """Receives the next array.
@@ -177,6 +125,8 @@ class Stream:
             IncompleteTransfer: the connection ended without the peer's close.
             TransferTimeout: the time was up.
             ProtocolError, LimitError: the peer sent what must not be accepted.
+            AuthenticationError: what came is not what the peer sent; `out` is
+                zeroed, and the stream is of no more use.
             RuntimeError: another thread is receiving.
         """
         return self._receive(out, timeout)[1]
@@ -191,7 +141,7 @@ class Stream:
             if out is None:
                 return self._link.receive(timeout)
             return self._receive_into(out, timeout)
-        except errors.ProtocolError as error:
+        except REFUSED as error:
             self._refuse(error)
             raise
 
@@ -214,7 +164,7 @@ class Stream:
         self._check_open()
         try:
             head = self._link.head(timeout)
-        except errors.ProtocolError as error:
+        except REFUSED as error:
             self._refuse(error)
             raise
         return info_of(head)
@@ -230,7 +180,7 @@ class Stream:
         self._check_open()
         try:
             return info_of(self._link.skip_one(timeout))
-        except errors.ProtocolError as error:
+        except REFUSED as error:
             self._refuse(error)
             raise
 
@@ -247,54 +197,6 @@ class Stream:
         self._check_open()
         return Arrays(self._link, timeout, item_of, self._refuse)
 
-    # -------------------------------------------------------------------- state
-
-    def stats(self) -> dict[str, Any]:
-        """Bytes and messages so far, and what the transport chose.
-
-        The counters are live: another thread may ask during a transfer.
-        """
-        transport = {
-            **self._tuned,
-            "chunk": self._tuning.chunk,
-            "fragment": self._tuning.fragment,
-            "spin_us": round(self._link.spin * 1e6),
-            "tls": self._link.has_transport,
-        }
-        return {**self._link.counters(), "transport": transport}
-
-    def fileno(self) -> int:
-        """The socket's descriptor; -1 when closed."""
-        return self._socket.fileno()
-
-    @property
-    def local_address(self) -> Any:
-        """The socket's own name, as `socket.getsockname` gives it."""
-        return self._socket.getsockname()
-
-    @property
-    def peer_address(self) -> Any:
-        """The peer's name, as `socket.getpeername` gives it."""
-        return self._socket.getpeername()
-
-    @property
-    def closed(self) -> bool:
-        """Whether this end has closed the stream."""
-        return self._closed
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ValueError("the stream is closed")
-
-    def __repr__(self) -> str:
-        if self._closed:
-            return "<fastnet.arrays.Stream closed>"
-        try:
-            peer = self._socket.getpeername()
-        except OSError:
-            peer = "a peer that is gone"
-        return f"<fastnet.arrays.Stream to {peer!r}>"
-
     # ------------------------------------------------------------------ closing
 
     def close(self, timeout: float | None = None) -> None:
@@ -310,11 +212,7 @@ class Stream:
             IncompleteTransfer: the peer went away without taking leave, so it
                 may not have received everything.
         """
-        if self._closed:
-            return
-        self._closed = True
-        if os.getpid() != self._owner:
-            self._socket.close()  # the connection is the parent's; only this copy goes
+        if not self._closing():
             return
         try:
             self._take_leave(self._limits.close_timeout if timeout is None else timeout)
@@ -325,7 +223,7 @@ class Stream:
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._link.send_poisoned:
             return self._linger()
-        try:
+        with contextlib.suppress(TimeoutError), self._leaving():
             self._link.send_close(timeout)
             if not self._link.has_transport:
                 with contextlib.suppress(OSError):  # gone already: what it said is still here
@@ -338,30 +236,16 @@ class Stream:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not self._link.peer_closed and not self._link.receiving_now:
                 self._link.skip(left)
-        except TimeoutError:
-            pass
-        except errors.IncompleteTransfer:
-            if self._link.counters()["messages_sent"]:
-                raise
-        except ConnectionError:
-            if (reason := self._link.last_words()) is not None:
-                raise reason from None
-            if self._link.counters()["messages_sent"] and not self._link.peer_closed:
-                raise
 
     def abort(self, reason: str | None = None) -> None:
         """Ends the stream at once: the peer learns that it is not complete.
 
         reason: words for the peer, where they can still be sent.
         """
-        if self._closed:
-            return
-        self._closed = True
-        if os.getpid() != self._owner:
-            self._socket.close()  # the connection is the parent's; only this copy goes
+        if not self._closing():
             return
         try:
-            if reason is not None and self._link.send_error(_ERR_APPLICATION, reason, 0.2):
+            if reason is not None and self._link.send_error(ERR_APPLICATION, reason, 0.2):
                 self._linger()
         except (OSError, errors.Error, RuntimeError):
             pass  # it is going anyway
@@ -378,11 +262,6 @@ class Stream:
         """Ends the connection under a thread that is in a call on it."""
         with contextlib.suppress(OSError):  # not SSLSocket's: it would bare the raw bytes
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def _drop(self) -> None:
-        self._link.drop()
-        if self._on_close is not None:
-            self._on_close(self)
 
     def __enter__(self) -> Self:
         return self

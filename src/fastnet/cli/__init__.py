@@ -1,4 +1,6 @@
-"""The ``fastnet`` command: ``recv``, ``send``, ``demo`` and ``bench``.
+"""The ``fastnet`` command.
+
+``recv``, ``send``, ``keygen``, ``serve``, ``call``, ``talk``, ``bench`` …
 
 Each subcommand is a module of its own, imported only when it is the one that runs.
 """

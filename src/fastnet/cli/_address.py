@@ -78,7 +78,10 @@ def _local(where: tuple[Any, ...]) -> bool:
     return bool((mapped or host).is_loopback)
 
 
-def to_listen(address: Address, insecure: bool) -> Address:
+KEY_HINT = " give it a key (fastnet keygen, --key FILE), or"
+
+
+def to_listen(address: Address, insecure: bool, hint: str = "") -> Address:
     """The address to bind, resolved; refuses to be open to other machines unless ``insecure``.
 
     The check is of the very address that is bound, so no second look-up can change it.
@@ -89,6 +92,6 @@ def to_listen(address: Address, insecure: bool) -> Address:
     if not insecure and not _local(where):
         raise Failure(
             f"{show(address)} can be reached from other machines and nothing checks who connects:"
-            " add --insecure if that is meant"
+            f"{hint} add --insecure if that is meant"
         )
     return where

@@ -8,14 +8,20 @@ from typing import Any
 
 from fastnet.cli._report import Failure
 
-DESCRIPTION = "NumPy arrays between processes and machines at the speed of the wire."
+DESCRIPTION = "Servers at C speed, and NumPy arrays at the speed of the wire."
 EXAMPLES = """\
 examples:
   fastnet demo                                    see it work, and how fast
   fastnet recv --out received                     receive into a folder, on this machine only
   fastnet send a.npy b.npz 127.0.0.1:9000         send files to it
-  fastnet recv --bind 0.0.0.0:9000 --insecure     let other machines send as well
+  fastnet keygen k                                a key, for both ends
+  fastnet recv --bind 0.0.0.0:9000 --key k        let other machines send that have it
+  fastnet send a.npy node7:9000 --key k           and send from there
   fastnet bench arrays --sizes 1M,64M             measure
+  fastnet serve echo                              an echo server at 127.0.0.1:20000
+  fastnet serve time --udp --stats 1              the time by datagrams, with live figures
+  fastnet talk 127.0.0.1:20000                    talk to a server by hand
+  printf 'x\\n' | fastnet talk 127.0.0.1:20000    or from a pipe
 """
 RECV = """\
 Listens, and writes each array that arrives as NAME.npy into DIR: first under a temporary name
@@ -40,8 +46,31 @@ Measures arrays between two processes: the plain socket loop, multiprocessing.co
 fastnet in turn, medians of several rounds, bytes compared first. Across machines, run it with
 --serve on the one and with --connect on the other; the ports PORT and PORT+1 must be open.
 """
+SERVE = """\
+Runs a service that is all in C until Ctrl-C or SIGTERM, then answers what has come, closes and
+prints a line with totals. echo sends back what comes, discard takes it, time tells the time:
+over streams to whoever connects, over datagrams to whoever asks. rpc serves the methods of a Python
+object to fastnet.rpc.RPCClient and `fastnet call`.
+"""
+CALL = """\
+Calls a method of an RPC server and prints the result as JSON, one line for each item of a stream.
+Arguments are JSON; what is not JSON is taken as text. NAME=JSON is an argument by name.
+"""
+KEYGEN = """\
+Makes a key: 32 random bytes, as one line of text. With PATH it is written to a new file that only
+you can read; a file that exists is left alone. Both ends of a connection need the same key. Bring
+it to the other machine by a safe way, and with its mode: scp -p PATH node7:
+"""
+TALK = """\
+Connects to a server, sends it what comes from stdin as it comes, and prints what the server says
+as it comes, every byte of both unchanged. At the end of stdin the server is told that no more
+comes; the command ends when the server does. With --udp each line of stdin is a datagram (without
+its line end), and each datagram that comes is printed as a line.
+"""
 
 PORT = 9000
+SERVE_PORT = 20000
+SERVICES = ("echo", "discard", "time", "rpc")
 BENCH_PORT = 9010
 SIZES = "1K,4K,16K,64K,256K,1M,4M,16M,64M,256M,1G"
 SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -112,17 +141,26 @@ def build() -> ArgumentParser:
     _recv(commands)
     _send(commands)
     _demo(commands)
+    _serve(commands)
+    _call(commands)
+    _talk(commands)
+    _keygen(commands)
     bench = commands.add_parser("bench", help="measure", allow_abbrev=False)
     _bench_arrays(bench.add_subparsers(metavar="WHAT", required=True))
     return parser
 
 
-def _command(commands: Any, name: str, module: str, brief: str, text: str) -> ArgumentParser:
+def _command(
+    commands: Any, name: str, module: str, brief: str, text: str, json: bool = True
+) -> ArgumentParser:
     parser: ArgumentParser = commands.add_parser(
         name, help=brief, description=text, allow_abbrev=False
     )
     parser.set_defaults(module=f"fastnet.cli.{module}")
-    parser.add_argument("--json", action="store_true", help="one JSON object per line on stdout")
+    if json:
+        parser.add_argument(
+            "--json", action="store_true", help="one JSON object per line on stdout"
+        )
     return parser
 
 
@@ -142,10 +180,12 @@ def _recv(commands: Any) -> None:
     parser.add_argument(
         "--sync", action="store_true", help="a file is on the disk before it gets its name (slower)"
     )
+    _key_option(parser, "senders")
     parser.add_argument(
         "--insecure",
         action="store_true",
-        help="allow listening where other machines can connect: anyone can then write into DIR",
+        help="allow listening where other machines can connect, without a key: anyone can then "
+        "write into DIR",
     )
 
 
@@ -163,6 +203,24 @@ def _send(commands: Any) -> None:
         default=0.0,
         help="go on trying to connect for S seconds while nobody listens",
     )
+    _key_option(parser, "the receiver")
+    parser.add_argument(
+        "--key-id", metavar="ID", default="", help="which key it is, for a receiver with several"
+    )
+
+
+def _key_option(parser: ArgumentParser, whose: str) -> None:
+    parser.add_argument(
+        "--key",
+        metavar="FILE",
+        help=f"a key that `fastnet keygen` made; {whose} must have it too, and every byte is "
+        "authenticated with it (not encrypted)",
+    )
+
+
+def _keygen(commands: Any) -> None:
+    parser = _command(commands, "keygen", "_keygen", "make a key", KEYGEN, json=False)
+    parser.add_argument("path", metavar="PATH", nargs="?", help="a new file; default: print it")
 
 
 def _demo(commands: Any) -> None:
@@ -174,6 +232,126 @@ def _demo(commands: Any) -> None:
         type=nbytes,
         default=256 << 20,
         help="how much float64 instead of 256M; at most 1G",
+    )
+
+
+def _serve(commands: Any) -> None:
+    parser = _command(commands, "serve", "_serve", "serve echo, discard, time or calls", SERVE)
+    parser.add_argument(
+        "service", metavar="SERVICE", choices=SERVICES, help="echo, discard, time, rpc"
+    )
+    parser.add_argument(
+        "object",
+        metavar="MODULE:OBJECT",
+        nargs="?",
+        help="for rpc: an object whose public methods are served, or a function",
+    )
+    _key_option(parser, "for rpc: callers")
+    parser.set_defaults(default=f"127.0.0.1:{SERVE_PORT}")
+    where = parser.add_argument_group("where")
+    where.add_argument(
+        "--bind",
+        metavar="HOST:PORT",
+        action="append",
+        help=f"where to listen (default 127.0.0.1:{SERVE_PORT}; port 0: any that is free); "
+        "may be given several times",
+    )
+    where.add_argument(
+        "--unix",
+        metavar="PATH",
+        action="append",
+        help="a Unix socket, @NAME for an abstract name; may be given several times",
+    )
+    where.add_argument("--udp", action="store_true", help="datagrams instead of streams")
+    where.add_argument(
+        "--insecure",
+        action="store_true",
+        help="allow listening where other machines can connect: anyone can then use the service",
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--threads", metavar="N", type=count, default=1, help="threads (default %(default)s)"
+    )
+    how.add_argument(
+        "--workers", metavar="N", type=count, default=1, help="processes (default %(default)s)"
+    )
+    how.add_argument(
+        "--stats",
+        metavar="S",
+        type=seconds,
+        help="show counters and, with one process, who is connected, every S seconds",
+    )
+    _serve_limits(parser.add_argument_group("limits"))
+
+
+def _serve_limits(parser: Any) -> None:
+    parser.add_argument("--max-connections", metavar="N", type=count, help="at a time")
+    parser.add_argument("--max-per-address", metavar="N", type=count, help="from one IP address")
+    parser.add_argument(
+        "--idle", metavar="S", type=seconds, help="close who moves no byte for S seconds"
+    )
+    for name, what in (("allow", "serve only"), ("deny", "do not serve")):
+        parser.add_argument(
+            f"--{name}",
+            metavar="NETWORK",
+            action="append",
+            help=f"{what} peers from there, such as 10.0.0.0/8; may be given several times",
+        )
+
+
+def _call(commands: Any) -> None:
+    parser = _command(commands, "call", "_call", "call a method of an RPC server", CALL, json=False)
+    parser.add_argument("address", metavar="HOST:PORT", help="where the server listens")
+    parser.add_argument(
+        "method", metavar="METHOD", nargs="?", help="which method; without it, they are listed"
+    )
+    parser.add_argument("arguments", metavar="JSON", nargs="*", help="its arguments")
+    _key_option(parser, "the server")
+    parser.add_argument(
+        "--key-id", metavar="ID", default="", help="which key it is, for a server with several"
+    )
+    parser.add_argument(
+        "--timeout", metavar="S", type=seconds, help="give up when no answer comes for S seconds"
+    )
+
+
+def _talk(commands: Any) -> None:
+    parser = _command(commands, "talk", "_talk", "talk to a server", TALK, json=False)
+    parser.add_argument(
+        "address", metavar="HOST:PORT", help="or [IPV6]:PORT, unix:/PATH, @NAME (abstract)"
+    )
+    parser.add_argument("--udp", action="store_true", help="datagrams instead of a stream")
+    parser.add_argument(
+        "--crlf", action="store_true", help="send CR LF for the end of a line, as in HTTP"
+    )
+    parser.add_argument(
+        "--keep-open",
+        action="store_true",
+        help="do not tell the server that stdin has ended (it could leave at once)",
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="S",
+        type=seconds,
+        help="end S seconds after stdin (default: 1 with --udp, else when the server ends)",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=seconds,
+        help="give up when connecting takes longer, or nothing moves for S seconds while data "
+        "waits to be sent or stdin has ended",
+    )
+    safe = parser.add_argument_group("TLS")
+    safe.add_argument("--tls", action="store_true", help="TLS 1.2 or newer")
+    safe.add_argument("--cafile", metavar="FILE", help="authorities to trust, not the system's")
+    safe.add_argument("--cert", metavar="FILE", help="this end's certificate, if asked for one")
+    safe.add_argument("--key", metavar="FILE", help="its key, where --cert does not hold it")
+    safe.add_argument(
+        "--name", metavar="NAME", help="name in the server's certificate (default: HOST)"
+    )
+    safe.add_argument(
+        "--insecure", action="store_true", help="do not check who the server is: anyone can answer"
     )
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import socket
-import sys
 import threading
 import time
 from contextlib import ExitStack
 from typing import Any
 
-from fastnet.cli import _address, _meter, _report
+from fastnet.cli import _address, _keygen, _meter, _report
 from fastnet.cli._report import Failure
+from fastnet.cli._stop import Asked
 from fastnet.cli._store import Folder, Refused
 
 THREADS = 8  # senders served at a time; others wait in the listener's queue
@@ -183,7 +182,10 @@ def _incomplete() -> type[Exception]:
 class Receiver:
     """The listening end: accepts senders, each served by a thread."""
 
-    def __init__(self, args: argparse.Namespace, folder: Folder | None, meter: Any) -> None:
+    def __init__(
+        self, args: argparse.Namespace, folder: Folder | None, meter: Any, asked: Asked
+    ) -> None:
+        self.asked = asked
         self.tally = Tally(args.count)
         self.folder = folder
         self.meter = meter
@@ -219,10 +221,11 @@ class Receiver:
         self.meter.complain(f"{peer}: {text}")
 
     def serve(self, listener: Any) -> int:
-        """Accepts until the count is reached, the time is over or something fails."""
+        """Accepts until the count is reached, time is over, a signal comes or something fails."""
         last = time.monotonic()
         try:
             while not self.tally.over.is_set():
+                self.asked.obey()
                 self.sessions = [s for s in self.sessions if s.thread.is_alive()]
                 if self._progress():
                     last = time.monotonic()
@@ -262,6 +265,7 @@ class Receiver:
         deadline = time.monotonic() + FAREWELL
         left = self.sessions
         while left and time.monotonic() < deadline:
+            self.asked.obey()
             for session in left:
                 if self.tally.failure and not session.leaving:
                     session.end()
@@ -278,28 +282,27 @@ class Receiver:
             session.thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _terminated(number: int, frame: Any) -> None:
-    sys.exit(128 + number)
-
-
 def run(args: argparse.Namespace) -> int:
     """Runs ``fastnet recv``."""
-    where = _address.to_listen(_address.parse(args.bind, any_port=True), args.insecure)
+    key = _keygen.load(args.key)
+    where = _address.to_listen(
+        _address.parse(args.bind, any_port=True),
+        args.insecure or key is not None,
+        _address.KEY_HINT,
+    )
     from fastnet import arrays
 
     with ExitStack() as stack:
-        if threading.current_thread() is threading.main_thread():
-            before = signal.signal(signal.SIGTERM, _terminated)  # unfinished files are removed
-            stack.callback(signal.signal, signal.SIGTERM, before)
+        asked = stack.enter_context(Asked())  # unfinished files are removed
         folder = stack.enter_context(Folder(args.out, args.sync)) if args.out else None
         try:
-            listener = stack.enter_context(arrays.listen(where))
+            listener = stack.enter_context(arrays.listen(where, authkey=key))
         except OSError as error:
             why = _report.system(error)
             raise Failure(f"cannot listen on {_address.show(where)}: {why}") from None
         meter = stack.enter_context(_meter.meter(args.json))
         _announce(listener.address, args)
-        return Receiver(args, folder, meter).serve(listener)
+        return Receiver(args, folder, meter, asked).serve(listener)
 
 
 def _announce(address: Any, args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from fastnet.cli import _address, _meter, _report
+from fastnet.cli import _address, _keygen, _meter, _report
 from fastnet.cli._report import Failure
 from fastnet.cli._sources import Source, collect
 
@@ -110,13 +110,21 @@ def _connect(address: Any, args: argparse.Namespace) -> Any:
     import fastnet
     from fastnet import arrays
 
+    key = _keygen.load(args.key)
+    if key is None and args.key_id:
+        raise Failure("--key-id is for --key", 2)
     if isinstance(address, tuple):
         _address.resolve(address)  # a name that does not exist is told as such, and at once
     # The receiver closes when it has stored what came: however long that takes, unless told.
     limits = fastnet.Limits(stall_timeout=args.timeout, close_timeout=args.timeout)
     try:
         return arrays.connect(
-            address, timeout=args.timeout, retry_for=args.retry_for, limits=limits
+            address,
+            authkey=key,
+            key_id=args.key_id,
+            timeout=args.timeout,
+            retry_for=args.retry_for,
+            limits=limits,
         )
     except (OSError, fastnet.Error) as error:
         why = _report.system(error)

@@ -1,0 +1,6 @@
+from typing import Any
+
+class Roster:
+    handlers: Any
+    def __init__(self, handlers: Any, poller: str, spin: float | None) -> None: ...
+    def changed(self, handler: object) -> None: ...

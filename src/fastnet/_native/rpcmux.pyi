@@ -1,0 +1,33 @@
+from typing import Any
+
+from fastnet._native.memory import Pool
+
+class Mux:
+    fd: int
+    def __init__(
+        self,
+        fd: int,
+        *,
+        server: bool,
+        pool: Pool,
+        message: int,
+        in_flight: int,
+        waiting: int,
+        tls: Any = None,
+        key: bytes | None = None,
+        key_id: bytes = b"",
+        keyring: Any = None,
+        suites: bytes = b"",
+    ) -> None: ...
+    @property
+    def pending(self) -> bool: ...
+    @property
+    def backlog(self) -> int: ...
+    @property
+    def peer_known(self) -> bool: ...
+    def ping(self, token: int) -> None: ...
+    def check_owner(self) -> None: ...
+    def counters(self) -> dict[str, int]: ...
+    def say_error(self, code: int, words: str) -> None: ...
+    def opened_by_tls(self, data: bytes) -> None: ...
+    def for_tls(self, most: int) -> bytes: ...

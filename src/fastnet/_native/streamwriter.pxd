@@ -1,0 +1,16 @@
+from fastnet._native.endpoint cimport Endpoint
+
+
+cdef class StreamWriter(Endpoint):
+    # The writing half of a stream transport.
+    cdef bint eof               # write_eof() was called
+    cdef object _empty_waiter   # of loop.sendfile()
+
+    cdef int put(self, const char *data, Py_ssize_t size, object owner) except -1
+    cdef int put_alone(self, const char *data, Py_ssize_t size, void *keeper, int *kept) noexcept
+    cdef int drop(self) except -1
+    cdef int write_failed(self, int status) except -1
+    cdef int overfull(self) except -1
+    cdef int flush(self) except -1
+    cdef int drained(self) except -1
+    cdef int finish(self) except -1
