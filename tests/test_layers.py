@@ -26,12 +26,16 @@ FRONTS = {
     "arrays": set(),
     "events": set(),
     "fdpass": set(),
-    "cli": {"arrays", "rpc", "services"},
+    "cli": {"arrays", "http", "rest", "rpc", "services", "wsgi"},
     "connection": set(),
     "green": {"socketserver"},
+    "http": {"socketserver"},
+    "rest": {"wsgi"},
     "rpc": set(),
     "services": set(),
     "socketserver": set(),
+    "wsgi": set(),
+    "xmlrpc": {"http", "socketserver", "wsgi"},
 }  # and which other fronts each may use
 # Third parties, by who may import them; "late" only inside functions.
 NUMPY = {
@@ -50,6 +54,8 @@ THIRD = {
     "greenlet": {"green": "early"},
     "msgspec": {"rpc": "late"},
     "PIL": {"cli": "late"},
+    "multipart": {"rest": "late"},
+    "idna": {"http": "late"},
 }
 
 

@@ -51,6 +51,19 @@ class Limits:
             is touched only as bytes arrive.
         in_flight_bytes: of arguments or answers of one connection that are on
             their way at a time; more wait at their sender.  8 GiB.
+        request_line: bytes of an HTTP request's first line.  8 KiB, what other
+            servers take; answered with 414 beyond.
+        header_fields: of one HTTP message.  100: browsers send 20.
+        header_bytes: of one HTTP message's head.  64 KiB: tickets and cookies
+            are large.  Beyond either the answer is 431.
+        body_bytes: of one HTTP request.  1 GiB: it is streamed, but an
+            application may well keep it.  413 beyond.
+        request_timeout: seconds from an HTTP request's first byte to the end
+            of its head, and without a byte of a body that is waited for.  30.
+        keep_alive_timeout: seconds that an HTTP connection may wait for its
+            next request.  60: proxies keep theirs about as long.
+        send_timeout: seconds in which an HTTP client takes no byte of what
+            waits for it.  30.
     """
 
     connections: int | None = None
@@ -72,6 +85,13 @@ class Limits:
     calls: int = 1024
     message_bytes: int | None = 64 * _GIB
     in_flight_bytes: int | None = 8 * _GIB
+    request_line: int = 8 * 1024
+    header_fields: int = 100
+    header_bytes: int = 64 * 1024
+    body_bytes: int | None = _GIB
+    request_timeout: float | None = 30.0
+    keep_alive_timeout: float | None = 60.0
+    send_timeout: float | None = 30.0
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -97,9 +117,27 @@ _COUNTS = (
     "message_bytes",
     "in_flight_bytes",
 )
-_SPANS = ("handshake_timeout", "close_timeout", "stall_timeout", "idle_timeout", "array_bytes")
-# What the wire format itself can hold (csrc/include/fastnet/arraymsg.h).
-_FIXED = {"meta_bytes": 512 * 1024, "name_bytes": 65535, "fields": 65535, "dtype_depth": 32}
+_SPANS = (
+    "handshake_timeout",
+    "close_timeout",
+    "stall_timeout",
+    "idle_timeout",
+    "array_bytes",
+    "body_bytes",
+    "request_timeout",
+    "keep_alive_timeout",
+    "send_timeout",
+)
+# What the wire formats themselves can hold (csrc/include/fastnet/arraymsg.h, http1.h).
+_FIXED = {
+    "meta_bytes": 512 * 1024,
+    "name_bytes": 65535,
+    "fields": 65535,
+    "dtype_depth": 32,
+    "request_line": 1 << 20,
+    "header_fields": 256,
+    "header_bytes": 1 << 20,
+}
 
 
 def _check(name: str, value: float | None, least: int) -> None:
