@@ -161,7 +161,7 @@ BELOW = {"base": {"base"}, "wire": {"base", "crypto", "wire"}, "net": {"base", "
 JOINED = ("link", "mpio", "mux", "muxwait", "muxout", "muxio", "tend")
 JOINS = {name: {"base", "net", "wire"} for name in JOINED}
 JOINS["muxturn"] = {"base", "net", "wire", "reactor"}
-HEADER_ONLY = {"bytes": "base"}
+HEADER_ONLY = {"bytes": "base", "http1": "wire"}
 
 
 def layer_of(stem):
