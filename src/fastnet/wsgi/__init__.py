@@ -1,0 +1,6 @@
+"""WSGI applications over HTTP/1.1, with all but the application in C (PEP 3333, RFC 9112)."""
+
+from fastnet.wsgi._files import FileWrapper
+from fastnet.wsgi._server import WSGIRequestHandler, WSGIServer, make_server
+
+__all__ = ["FileWrapper", "WSGIRequestHandler", "WSGIServer", "make_server"]
