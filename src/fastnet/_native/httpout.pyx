@@ -35,6 +35,18 @@ cdef const char *DAYS = b"SunMonTueWedThuFriSat"
 cdef const char *MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
 cdef size_t KEEP = 64 * 1024  # a buffer beyond this is not kept for the next reply
 
+# The line of the present second.  Threads may race for it under the GIL only.
+cdef char date_line[40]
+cdef time_t dated = -1
+
+
+cdef int remember(const char *line, int size, time_t when) except -1:
+    global dated
+    if size == 37:
+        memcpy(date_line, line, 37)
+        dated = when
+    return 0
+
 
 cdef class Out:
     """A growing buffer, used again from reply to reply."""
@@ -88,16 +100,9 @@ cdef class Out:
             n = snprintf(line, 48, b"Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
                          DAYS + 3 * t.tm_wday, t.tm_mday, MONTHS + 3 * t.tm_mon, 1900 + t.tm_year,
                          t.tm_hour, t.tm_min, t.tm_sec)
-            self.remember(line, n, now.tv_sec)
+            remember(line, n, now.tv_sec)
             return self.add(line, n)
         return self.add(date_line, 37)
-
-    cdef int remember(self, const char *line, int size, time_t when) except -1:
-        global dated
-        if size == 37:
-            memcpy(date_line, line, 37)
-            dated = when
-        return 0
 
     cdef int add_text(self, object value, bint name) except -1:
         """A field's name or value, checked: TypeError, or ValueError that says what is wrong."""
@@ -122,8 +127,3 @@ cdef class Out:
             self.data = NULL
             self.cap = 0
         return taken
-
-
-# The line of the present second.  Threads may race for it under the GIL only.
-cdef char date_line[40]
-cdef time_t dated = -1
