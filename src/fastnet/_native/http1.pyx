@@ -1,6 +1,6 @@
 """Heads and chunked bodies of HTTP/1.x messages (csrc/include/fastnet/http1.h)."""
 
-from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t
 from libc.stdlib cimport free, malloc
 
 from fastnet import errors
@@ -73,7 +73,6 @@ cdef str text(const uint8_t *data, fn_http_span span):
 
 cdef Head describe(const fn_http_head *h, const uint8_t *data, bint response):
     cdef Head head = Head.__new__(Head)
-    cdef size_t i
     head.size = h.size
     head.minor = h.minor
     head.framing = FRAMINGS[h.framing]
