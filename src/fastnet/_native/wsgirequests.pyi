@@ -26,4 +26,5 @@ class SiteCore:
 class Requests(Sink):
     transport: Any
     exchange: Exchange | None
+    base: dict[str, Any]
     def __init__(self, site: SiteCore) -> None: ...
