@@ -257,6 +257,9 @@ cdef class Requests(Sink):
     cdef int expire(self) except -1:
         return 0
 
+    def close_if_idle(self):
+        """For a server that ends: nothing more is answered here than what has come."""
+
     cdef void await_until(self, fn_time span) noexcept:
         """By then something must have happened; a negative span is without end."""
         self.deadline = 0 if span < 0 else fn_now() + max(span, 1)
