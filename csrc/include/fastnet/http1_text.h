@@ -8,6 +8,7 @@
 #ifndef FASTNET_HTTP1_TEXT_H
 #define FASTNET_HTTP1_TEXT_H
 
+#include "fastnet/bytes.h"
 #include "fastnet/http1.h"
 
 enum {
@@ -25,6 +26,36 @@ static inline bool fn_http_blank(uint8_t c)
 {
     return c == ' ' || c == '\t';
 }
+
+static inline bool fn_http_text_byte(uint8_t c)
+{
+    return (c >= 0x20 && c != 0x7f) || c == '\t';
+}
+
+/* The first byte that no value may have, or `end`: eight at a time, in which the lowest byte below
+ * a blank, or DEL, is found exactly (a borrow disturbs only what is above it). */
+static inline const uint8_t *fn_http_text_end(const uint8_t *p, const uint8_t *end)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    while (end - p >= 8) {
+        uint64_t word = fn_load64(p), del = word ^ 0x7f * ones;
+        uint64_t bad = (((word - 0x20 * ones) & ~word) | ((del - ones) & ~del)) & tops;
+        if (!bad) {
+            p += 8;
+            continue;
+        }
+        p += __builtin_ctzll(bad) / 8;
+        if (*p != '\t')
+            return p;
+        p++;
+    }
+    while (p < end && fn_http_text_byte(*p))
+        p++;
+    return p;
+}
+
+/* Which known name a token is, in any case; it has a byte at least. */
+fn_http_name fn_http_known(const uint8_t *token, size_t len);
 
 /* Whether data is the token `lower`, in any case. */
 bool fn_http_is(const uint8_t *data, size_t len, const char *lower);
