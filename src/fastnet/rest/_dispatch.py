@@ -169,7 +169,7 @@ class PathDispatcher:
         method = method.upper()
         if not method.isascii() or not method.replace("-", "").isalpha():
             raise ValueError(f"{method!r} is not a method")
-        parts = segments(wsgi_path(path), self.converters)
+        parts = segments(path, self.converters)
         names = [name for part in parts for name, _ in part.parameters]
         hidden = bool(options.pop("hidden", False))
         endpoint = None if wsgi else Endpoint(function, names, self.limits)

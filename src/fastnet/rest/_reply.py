@@ -43,7 +43,7 @@ class Response:
         body: bytes, text (sent as UTF-8), or an iterable of bytes that is sent
             piece by piece.
         status: 200 to 599.
-        content_type: the Content-Type header; None for none.
+        content_type: the Content-Type header; None where there is no body.
         headers: more headers, a mapping or pairs.
 
     Raises ValueError for a header that would be read as several, or as none.
@@ -107,8 +107,8 @@ class Response:
         """The reply, as a WSGI application gives it."""
         body, headers = self.body, []
         if self.status not in _BODILESS:
-            if self.content_type is not None:
-                headers.append(("Content-Type", self.content_type))
+            kind = "text/plain; charset=utf-8" if self.content_type is None else self.content_type
+            headers.append(("Content-Type", kind))
             if isinstance(body, (bytes, bytearray, memoryview)):
                 headers.append(("Content-Length", str(len(body))))
         headers += self.headers

@@ -39,7 +39,7 @@ CONVERTERS = {
         {"type": "string", "format": "uuid"},
     ),
 }
-_PARAMETER = re.compile(r"<(?:([A-Za-z_]\w*):)?([A-Za-z_]\w*)>")
+_PARAMETER = re.compile(r"<(?:([^\W\d]\w*):)?([^\W\d]\w*)>")
 
 
 def wsgi_path(path: str) -> str:
@@ -89,20 +89,21 @@ def _segment(text: str, path: str, converters: dict[str, Converter]) -> Segment:
         kind, name = match[1] or "str", match[2]
         if kind not in converters:
             raise ValueError(f"{path!r}: {kind!r} is none of {', '.join(sorted(converters))}")
-        pattern += f"{re.escape(text[place : match.start()])}({converters[kind].pattern})"
+        pattern += (
+            f"{re.escape(wsgi_path(text[place : match.start()]))}({converters[kind].pattern})"
+        )
         parameters.append((name, converters[kind]))
         place = match.end()
         rest = rest or kind == "path"
-    literal = text[place:] if parameters else text
     if "<" in _PARAMETER.sub("", text) or ">" in _PARAMETER.sub("", text):
         raise ValueError(f"{path!r}: write parameters as <name> or <type:name>")
     if not parameters:
-        return Segment(text)
+        return Segment(wsgi_path(text))
     if rest and text != match[0]:
         raise ValueError(f"{path!r}: a parameter of the type path has its segment to itself")
     if len(parameters) > 4:
         raise ValueError(f"{path!r}: more than four parameters in one segment")
-    compiled = re.compile(pattern + re.escape(literal), re.S)
+    compiled = re.compile(pattern + re.escape(wsgi_path(text[place:])), re.S)
     return Segment(text, compiled.fullmatch, tuple(parameters), rest)
 
 
@@ -165,7 +166,8 @@ def _find_rest(segment: Segment, child: Node, parts: list[str], place: int) -> I
     if not child.literal and not child.patterns:
         ends = [len(parts)]  # nothing follows, so all of it
     else:
-        ends = list(range(len(parts), place, -1))
+        # What goes on after it is more particular than what ends with it.
+        ends = [*range(len(parts) - 1, place, -1), len(parts)]
     for end in ends:
         if end < len(parts) and parts[end] not in child.literal and not child.patterns:
             continue
