@@ -89,7 +89,7 @@ _MODULES = (
 )
 
 # Not in __all__: they need what only the extras of their names install.
-_EXTRA = ("green", "rpc")
+_EXTRA = ("green", "http", "rest", "rpc")
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -1,0 +1,1 @@
+"""HTTP: `fastnet.http.server`, the standard module's names, and `fastnet.http.files`."""
