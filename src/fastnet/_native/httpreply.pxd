@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastnet._native.core cimport iovec
-from fastnet._native.core_httpclient cimport (
+from fastnet._native.core_http cimport (
     fn_http_chunks,
     fn_http_head,
     fn_http_limits,
@@ -26,6 +26,7 @@ cdef class Reply:
     cdef fn_http_chunks chunks
     cdef uint64_t left    # of a body framed by length
     cdef int framing
+    cdef bint inside      # the next byte is a chunk's data
     cdef int asides       # 1xx responses so far
     cdef bint to_head
     cdef bint to_connect

@@ -23,7 +23,7 @@ from fastnet._native.core cimport (
     fn_status_class,
     iovec,
 )
-from fastnet._native.core_httpclient cimport (
+from fastnet._native.core_http cimport (
     FN_HTTP_CHUNKED,
     FN_HTTP_CONTENT_ENCODING,
     FN_HTTP_DONE,
@@ -146,6 +146,7 @@ cdef class Reply:
         self.framing = self.head.framing
         self.left = self.head.length if self.framing == FN_HTTP_LENGTH else 0
         self.keep = self.head.keep_alive and self.framing != FN_HTTP_TO_END
+        self.inside = False
         if self.framing == FN_HTTP_CHUNKED:
             fn_http_chunks_reset(&self.chunks, UINT64_MAX)
         self.ended = self.framing == FN_HTTP_NO_BODY or (
@@ -181,6 +182,7 @@ cdef class Reply:
             return st
         self.start += used
         self.ended = st == FN_HTTP_DONE
+        self.inside = size and self.chunks.left
         if size:
             memcpy(p, body, size)
             self.count += size
@@ -192,7 +194,7 @@ cdef class Reply:
         if self.framing == FN_HTTP_LENGTH:
             return self.left
         if self.framing == FN_HTTP_CHUNKED:
-            return self.chunks.left
+            return self.chunks.left if self.inside else 0
         return SIZE_MAX
 
     cdef int64_t passed(self, uint8_t *p, size_t n) noexcept nogil:
@@ -206,6 +208,7 @@ cdef class Reply:
             st = fn_http_chunks_next(&self.chunks, p, n, &used, &body, &size)
             if st < 0:
                 return st
+            self.inside = self.chunks.left > 0
         self.count += n
         return n
 
