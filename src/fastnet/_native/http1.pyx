@@ -73,7 +73,6 @@ cdef str text(const uint8_t *data, fn_http_span span):
 
 cdef Head describe(const fn_http_head *h, const uint8_t *data, bint response):
     cdef Head head = Head.__new__(Head)
-    cdef size_t i
     head.size = h.size
     head.minor = h.minor
     head.framing = FRAMINGS[h.framing]

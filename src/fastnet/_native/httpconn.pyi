@@ -1,24 +1,8 @@
-import socket
 from typing import Any
 
-from fastnet._native.httpreply import Reply
+from fastnet._native.httpwire import Wire
 
-class Connection(Reply):
-    sock: socket.socket | None
-    tls: bool
-    sent: bool
-    since: float
-    def __init__(
-        self,
-        sock: socket.socket,
-        tls: bool = False,
-        line: int = 8192,
-        fields: int = 100,
-        head: int = 65536,
-    ) -> None: ...
-    @property
-    def idle(self) -> bool: ...
-    def close(self) -> None: ...
+class Connection(Wire):
     def exchange(
         self,
         pieces: Any,

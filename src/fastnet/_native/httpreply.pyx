@@ -1,6 +1,6 @@
 """The responses of one HTTP/1.1 connection, without any I/O (csrc/include/fastnet/http1.h)."""
 
-from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
@@ -225,7 +225,7 @@ cdef class Reply:
         if status == FN_E_EOF:
             self.cut_off()
         if status == E_ASIDES:
-            raise errors.LimitError(f"more than {MOST_ASIDES} interim (1xx) responses to one request")
+            raise errors.LimitError(f"more than {MOST_ASIDES} interim (1xx) responses")
         if status == E_UPGRADE:
             raise errors.ProtocolError("the server changed protocols (101) without being asked to")
         cdef int kind = fn_status_class(status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 from fastnet.http._multipart import Multipart, read_pieces, size_left
@@ -23,7 +23,7 @@ class Body:
         content_type: what kind of bytes they are, or None.
     """
 
-    __slots__ = ("whole", "length", "content_type", "_source", "_begins", "_spent")
+    __slots__ = ("whole", "length", "content_type", "_source", "_begins", "_spent", "is_async")
 
     def __init__(self, whole: Any = None, content_type: str | None = None) -> None:
         self.whole = whole
@@ -32,6 +32,7 @@ class Body:
         self._source: Any = None
         self._begins: int | None = None
         self._spent = False
+        self.is_async = False  # whether apieces() has its bytes
 
     @classmethod
     def _streamed(cls, source: Any, length: int | None, begins: int | None = None) -> Body:
@@ -55,6 +56,8 @@ class Body:
         if self.whole is not None:
             yield self.whole
             return
+        if self.is_async:
+            raise TypeError("data is an asynchronous iterable: use AsyncSession")
         source, again = self._source, self._spent
         self._spent = True
         if isinstance(source, Multipart):
@@ -68,6 +71,12 @@ class Body:
         else:
             for piece in source:
                 yield piece.encode() if isinstance(piece, str) else piece
+
+    async def apieces(self) -> AsyncIterator[Any]:
+        """The same, from an asynchronous source."""
+        self._spent = True
+        async for piece in self._source:
+            yield piece.encode() if isinstance(piece, str) else piece
 
 
 def encode(data: Any = None, json_data: Any = None, files: Any = None) -> Body | None:
@@ -104,8 +113,9 @@ def encode(data: Any = None, json_data: Any = None, files: Any = None) -> Body |
     view = _memory(data)
     if view is not None:
         return Body(view)
-    if isinstance(data, Iterable):
+    if isinstance(data, (Iterable, AsyncIterable)):
         body = Body._streamed(data, None)
+        body.is_async = not isinstance(data, Iterable)
         return body
     raise TypeError(f"data cannot be {type(data).__name__}")
 

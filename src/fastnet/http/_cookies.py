@@ -32,9 +32,9 @@ class Cookies(CookieJar):
         """A cookie's value, or default."""
         found = default
         for cookie in self:
-            if cookie.name == name and domain in (None, cookie.domain):
-                if path in (None, cookie.path):
-                    found = cookie.value
+            where = domain in (None, cookie.domain) and path in (None, cookie.path)
+            if cookie.name == name and where:
+                found = cookie.value
         return found
 
     def set(self, name: str, value: str | None, domain: str = "", path: str = "/",
@@ -166,7 +166,8 @@ def cookie_header(url: URL, *jars: Cookies | None) -> str | None:
         return None
     asked: Any = _Asked(url)
     merged.add_cookie_header(asked)
-    return asked.added.get("Cookie")
+    found: str | None = asked.added.get("Cookie")
+    return found
 
 
 def keep_cookies(jar: CookieJar, url: URL, headers: Headers) -> None:
@@ -174,5 +175,3 @@ def keep_cookies(jar: CookieJar, url: URL, headers: Headers) -> None:
     answered: Any = _Answered(headers)
     asked: Any = _Asked(url)
     jar.extract_cookies(answered, asked)
-
-

@@ -12,7 +12,7 @@ from fastnet import tls
 from fastnet._native.httpconn import Connection
 from fastnet.http._proxy import Proxy, refused
 from fastnet.http._url import URL
-from fastnet.http.exceptions import ConnectTimeout, ProxyError, translated
+from fastnet.http.exceptions import ConnectionError, ConnectTimeout, ProxyError, translated
 from fastnet.limits import Limits
 from fastnet.sockets import create_connection
 
@@ -102,14 +102,15 @@ def _named(error: OSError, peer: URL, proxy: Proxy | None) -> Exception:
     """The error with the name of who was not reached."""
     if isinstance(error, TimeoutError):
         return ConnectTimeout(f"{peer.authority} did not accept a connection in time")
-    what = translated(error)
+    what: Any = translated(error)
     if proxy is not None:
         return ProxyError(f"the proxy {peer.authority} cannot be reached: {error}")
     if len(what.args) == 2:
         what.args = (what.args[0], f"{what.args[1]} ({peer.host}, port {peer.port})")
         what.strerror = what.args[1]
-        return what  # type: ignore[no-any-return]
-    return type(what)(f"{error} ({peer.host}, port {peer.port})")
+        found: Exception = what
+        return found
+    return ConnectionError(f"{error} ({peer.host}, port {peer.port})")
 
 
 def _tunnel(

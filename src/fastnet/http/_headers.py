@@ -27,9 +27,7 @@ class Headers(MutableMapping[str, str]):
 
     __slots__ = ("_items", "_index", "changes")
 
-    def __init__(
-        self, fields: Mapping[str, str] | Iterable[tuple[str, str]] | None = None
-    ) -> None:
+    def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] | None = None) -> None:
         self._items: list[tuple[str, str]] = []
         self._index: dict[str, list[str]] | None = None
         self.changes = 0  # counts what is changed, for those who keep what they made of it

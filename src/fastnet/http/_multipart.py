@@ -46,7 +46,8 @@ class Multipart:
                    for _, content, begins in self._parts)  # fmt: skip
 
     def _add_file(self, name: str, file: Any) -> None:
-        content_type, headers, filename = None, {}, None
+        content_type, filename = None, None
+        headers: Mapping[str, str] = {}
         if isinstance(file, (tuple, list)):
             if not 2 <= len(file) <= 4:
                 raise ValueError("a file is (name, content), (name, content, type) or with headers")

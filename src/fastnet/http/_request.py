@@ -98,9 +98,8 @@ class PreparedRequest:
                 body.length = int(length)
             elif body.length != int(length):
                 raise InvalidHeader(f"Content-Length is {length}, the body has {body.length} bytes")
-        elif "transfer-encoding" in given:
-            if body.whole is None:
-                body.length = None
+        elif "transfer-encoding" in given and body.whole is None:
+            body.length = None
         if body.length is None:
             return ["Transfer-Encoding: chunked"]
         return [f"Content-Length: {body.length}"]

@@ -126,11 +126,9 @@ def _host(netloc: str, host: str, text: str) -> str:
 def _to_ascii(host: str, text: str) -> str:
     """An internationalised name as its A-labels: IDNA 2008 where idna is installed."""
     try:
-        import idna
-    except ImportError:
-        idna = None  # type: ignore[assignment]
-    try:
-        if idna is None:
+        try:
+            import idna
+        except ImportError:  # the standard library's, which is IDNA 2003
             return host.encode("idna").decode("ascii").lower()
         return idna.encode(host, uts46=True).decode("ascii")
     except UnicodeError as error:
@@ -165,7 +163,7 @@ def encode_params(params: Any) -> str:
     pairs = params.items() if isinstance(params, Mapping) else params
     if not isinstance(pairs, Iterable):
         raise TypeError(f"parameters must be text, a mapping or pairs, not {type(params).__name__}")
-    parts = []
+    parts: list[str] = []
     for name, values in pairs:
         if values is None:
             continue
