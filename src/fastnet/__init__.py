@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastnet import errors as errors
     from fastnet import events as events
     from fastnet import fdpass as fdpass
+    from fastnet import http as http
     from fastnet import limits as limits
     from fastnet import loop as loop
     from fastnet import services as services
@@ -78,6 +79,7 @@ _MODULES = (
     "errors",
     "events",
     "fdpass",
+    "http",
     "limits",
     "loop",
     "services",
