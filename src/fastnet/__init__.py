@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastnet import socketserver as socketserver
     from fastnet import tls as tls
     from fastnet import tuning as tuning
+    from fastnet import xmlrpc as xmlrpc
     from fastnet._serve import Server as Server
     from fastnet._serve import serve as serve
     from fastnet.errors import (
@@ -88,6 +89,7 @@ _MODULES = (
     "tls",
     "transfer",
     "tuning",
+    "xmlrpc",
 )
 
 # Not in __all__: they need what only the extras of their names install.
