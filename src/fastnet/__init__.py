@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastnet import errors as errors
     from fastnet import events as events
     from fastnet import fdpass as fdpass
+    from fastnet import http as http
     from fastnet import limits as limits
     from fastnet import loop as loop
     from fastnet import services as services
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fastnet import socketserver as socketserver
     from fastnet import tls as tls
     from fastnet import tuning as tuning
+    from fastnet import xmlrpc as xmlrpc
     from fastnet._serve import Server as Server
     from fastnet._serve import serve as serve
     from fastnet.errors import (
@@ -78,6 +80,7 @@ _MODULES = (
     "errors",
     "events",
     "fdpass",
+    "http",
     "limits",
     "loop",
     "services",
@@ -86,10 +89,11 @@ _MODULES = (
     "tls",
     "transfer",
     "tuning",
+    "xmlrpc",
 )
 
 # Not in __all__: they need what only the extras of their names install.
-_EXTRA = ("green", "rpc")
+_EXTRA = ("green", "http", "rest", "rpc")
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -1,7 +1,27 @@
 # Every declaration of the core's HTTP that Cython uses, and nothing else.
 # The headers in csrc/include/fastnet say what each of these means.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from "<time.h>" nogil:
+    ctypedef int64_t time_t
+
+    cdef struct tm:
+        int tm_sec, tm_min, tm_hour, tm_mday, tm_mon, tm_year, tm_wday
+
+    cdef struct timespec:
+        time_t tv_sec
+
+    enum:
+        CLOCK_REALTIME_COARSE
+
+    int clock_gettime(int clock, timespec *now) noexcept
+    tm *gmtime_r(const time_t *when, tm *parts) noexcept
+
+
+cdef extern from "<stdio.h>" nogil:
+    int snprintf(char *to, size_t size, const char *form, ...) noexcept
 
 
 cdef extern from "fastnet/http1.h" nogil:

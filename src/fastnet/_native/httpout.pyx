@@ -2,34 +2,26 @@
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from fastnet._native.core_http cimport fn_http_name_ok, fn_http_value_ok
-
-cdef extern from "<time.h>" nogil:
-    ctypedef int64_t time_t
-
-    cdef struct tm:
-        int tm_sec, tm_min, tm_hour, tm_mday, tm_mon, tm_year, tm_wday
-
-    cdef struct timespec:
-        time_t tv_sec
-
-    enum:
-        CLOCK_REALTIME_COARSE
-
-    int clock_gettime(int clock, timespec *now) noexcept
-    tm *gmtime_r(const time_t *when, tm *parts) noexcept
+from fastnet._native.core_http cimport (
+    CLOCK_REALTIME_COARSE,
+    clock_gettime,
+    fn_http_name_ok,
+    fn_http_value_ok,
+    gmtime_r,
+    snprintf,
+    time_t,
+    timespec,
+    tm,
+)
 
 cdef extern from "Python.h":
     int PyUnicode_KIND(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     void *PyUnicode_DATA(object text)
     int PyUnicode_1BYTE_KIND
-
-cdef extern from "<stdio.h>" nogil:
-    int snprintf(char *to, size_t size, const char *form, ...) noexcept
 
 cdef const char *DAYS = b"SunMonTueWedThuFriSat"
 cdef const char *MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"

@@ -4,8 +4,6 @@ The same for an application on the loop and on a thread: where its bytes go, and
 slow peer, is the sink's to know.
 """
 
-import sys
-
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
 

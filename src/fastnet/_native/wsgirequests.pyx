@@ -7,8 +7,7 @@ reading stops when that is much.
 
 from io import BytesIO
 
-from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport UINT64_MAX, uint8_t, uint64_t
 from libc.string cimport memcpy
@@ -281,6 +280,9 @@ cdef class Requests(Sink):
 
     cdef int expire(self) except -1:
         return 0
+
+    def close_if_idle(self):
+        """For a server that ends: nothing more is answered here than what has come."""
 
     cdef void await_until(self, fn_time span) noexcept:
         """By then something must have happened; a negative span is without end."""

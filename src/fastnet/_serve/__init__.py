@@ -22,7 +22,7 @@ BACKLOG = 4096  # the system cuts it to net.core.somaxconn
 
 def serve(
     factory: Any,
-    address: AddressLike | Iterable[AddressLike],
+    address: AddressLike | socket.socket | Iterable[AddressLike | socket.socket],
     *,
     type: int = socket.SOCK_STREAM,
     threads: int = 1,
@@ -88,9 +88,7 @@ def serve(
             if isinstance(place, socket.socket):
                 sockets.append(place)
             else:
-                sockets.append(
-                    bind(place, backlog, kind=plan.socket_kind, reuse_port=reuse_port)
-                )
+                sockets.append(bind(place, backlog, kind=plan.socket_kind, reuse_port=reuse_port))
             sockets[-1].setblocking(False)
     except BaseException:
         for sock in sockets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import socket
 import ssl
 import sys
@@ -11,11 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from fastnet._native.wsgiconn import Connection
-from fastnet._serve import Server, serve
+from fastnet._serve import serve
 from fastnet.limits import Limits
 from fastnet.wsgi._site import Site
 
 __all__ = ["WSGIRequestHandler", "WSGIServer", "make_server"]
+
+_RETIRING = 60.0  # seconds, where an idle connection may stay for ever
 
 
 class Factory:
@@ -28,7 +31,7 @@ class Factory:
         self.workers = workers
         self.log = log
         self.site: Site | None = None
-        self.answered: Callable[[], None] | None = None
+        self.patient = mmap.mmap(-1, 1)  # for worker processes, too
 
     def __call__(self) -> Connection:
         """A connection, on the loop that runs."""
@@ -39,7 +42,7 @@ class Factory:
     async def finish(self) -> None:
         """Lets the requests that have come be answered."""
         if self.site is not None:
-            await self.site.finish()
+            await self.site.finish(patient=bool(self.patient[0]))
 
     async def close(self) -> None:
         """What is under way is cut."""
@@ -193,6 +196,16 @@ class WSGIServer:
                 `Limits.close_timeout`.
         """
         self._server.shutdown(timeout)
+
+    def retire(self) -> None:
+        """As `shutdown` where another server takes over: no client finds its connection closed.
+
+        Each connection is answered once more, and told that it ends; those that ask nothing
+        end after `Limits.keep_alive_timeout`.
+        """
+        self._factory.patient[0] = 1
+        span = self._factory.limits.keep_alive_timeout
+        self._server.shutdown(_RETIRING if span is None else max(span, 1.0))
 
     def stats(self) -> dict[str, Any]:
         """The counters of the server, and `requests` of this process."""

@@ -205,12 +205,17 @@ class Site(SiteCore):
 
     # ------------------------------------------------------------------------ the end
 
-    async def finish(self) -> None:
-        """Answers what has come, and takes no more; for ever where an application does not end."""
+    async def finish(self, patient: bool = False) -> None:
+        """Answers what has come, and takes no more; for ever where an application does not end.
+
+        Parameters:
+            patient: lets idle connections ask once more.
+        """
         self.draining = True
         while self.connections:
             for connection in list(self.connections):
-                connection.close_if_idle()
+                if not patient:
+                    connection.close_if_idle()
             await asyncio.sleep(0.01)
         await self.close()
 
