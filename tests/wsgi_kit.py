@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from wsgiref.validate import validator
 
 import links
@@ -25,10 +24,6 @@ class Reply(NamedTuple):
     headers: dict[str, str]  # lower-case names
     body: bytes
     version: str = "HTTP/1.1"
-
-
-class Errors(io.StringIO):
-    """Takes the place of sys.stderr."""
 
 
 @contextlib.contextmanager
@@ -52,7 +47,7 @@ class Client:
             self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
         self._got = b""
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -168,6 +163,16 @@ def reading(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         pass
     start_response("200 OK", PLAIN)
     return [b"ok"]
+
+
+class Switch:
+    """An application that does what `how` says; the path names it."""
+
+    def __init__(self, **hows: Any) -> None:
+        self.hows = hows
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return self.hows[environ["PATH_INFO"][1:]](start_response)
 
 
 class Body:

@@ -30,7 +30,7 @@ class Files:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/hello":
             return hello(environ, start_response)
-        file = io.BytesIO(CONTENT) if self.raw else open(self.path, "rb")
+        file = io.BytesIO(CONTENT) if self.raw else open(self.path, "rb")  # noqa: SIM115
         file.seek(self.offset)
         self.opened.append(file)
         start_response("200 OK", [*PLAIN, *self.headers])
@@ -58,7 +58,8 @@ def test_files_and_what_is_like_them(threads: int, files: Files) -> None:
             files.offset = 0
             files.headers = [("Content-Length", "300000")]
             reply = client.ask()
-            assert reply.body == CONTENT[:300_000] and reply.headers["content-length"] == "300000"
+            assert reply.body == CONTENT[:300_000]
+            assert reply.headers["content-length"] == "300000"
             assert client.ask(target="/hello").body == b"/hello"
             files.headers = []
             assert client.ask(method="HEAD").status == 200

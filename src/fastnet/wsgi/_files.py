@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from fastnet._native.wsgiexchange import Exchange
 
@@ -29,14 +28,17 @@ class FileWrapper:
         self.block_size = block_size
         self.most: int | None = None  # bytes that the reply's Content-Length allows
 
-    def __iter__(self) -> Iterator[bytes]:
-        while data := self.filelike.read(self._size()):
-            yield data
-            if self.most is not None:
-                self.most -= len(data)
+    def __iter__(self) -> Self:  # its own iterator: who has that may close it, as wsgiref's
+        return self
 
-    def _size(self) -> int:
-        return self.block_size if self.most is None else min(self.block_size, self.most)
+    def __next__(self) -> bytes:
+        size = self.block_size if self.most is None else min(self.block_size, self.most)
+        data: bytes = self.filelike.read(size)
+        if not data:
+            raise StopIteration
+        if self.most is not None:
+            self.most -= len(data)
+        return data
 
     def close(self) -> None:
         """Closes the file-like object, if it can be."""
