@@ -104,12 +104,14 @@ def test_split_at_every_byte(threads: int) -> None:
 def test_half_closed_clients_are_answered(threads: int) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", PLAIN)
+        if environ["PATH_INFO"] == "/whole":
+            return [b"x" * 1_000_000]
         return iter([b"x" * 50_000] * 20)
 
-    with serving(app, threads) as server:
-        for count in (1, 3):
+    with serving(app, threads, check=False) as server:
+        for count, target in ((1, "/"), (3, "/"), (30, "/whole"), (30, "/")):
             with Client(server) as client:
-                client.send(request() * count)
+                client.send(request(target=target) * count)
                 client.sock.shutdown(1)
                 for _ in range(count):
                     assert len(client.reply().body) == 1_000_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wsgi_kit import PLAIN, Client, Switch, serving
+from wsgi_kit import Client, Switch, serving
 
 pytestmark = pytest.mark.parametrize("threads", [0, 4])
 

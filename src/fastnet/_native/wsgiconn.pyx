@@ -76,7 +76,8 @@ cdef class Connection(Requests):
             else:
                 del kept[:used]
             self.hold_back()
-        if self.ended_reading and (self.state == IDLE or self.state == HEAD):
+        if (self.ended_reading and (self.state == IDLE or self.state == HEAD)
+                and not (self.paused and self.kept is not None)):
             self.transport.close()
         return 0
 

@@ -135,7 +135,12 @@ class Site(SiteCore):
         self._told = False
         for _ in range(len(self._made)):  # a thread may go on and on
             connection, exchange, data, last = self._made.popleft()
-            connection.take_from_thread(exchange, data, last)
+            try:
+                connection.take_from_thread(exchange, data, last)
+            except Exception as error:  # the others' replies are here, too
+                connection.transport.abort()
+                what = "Exception while a reply was sent"
+                self._loop.call_exception_handler({"message": what, "exception": error})
 
     def later(self, exchange: Exchange) -> int:
         """Goes on with a reply when others have had their turn."""
