@@ -122,6 +122,11 @@ def test_half_closed_clients_are_answered(threads: int) -> None:
                 client.sock.shutdown(1)
                 client.closed()
         with Client(server) as client:
+            client.send(request(), request("Content-Length: 5", method="POST"), b"abc")
+            client.sock.shutdown(1)
+            assert len(client.reply().body) == 1_000_000
+            client.closed()
+        with Client(server) as client:
             client.send(request(), b"GET / HT")
             client.sock.shutdown(1)
             assert len(client.reply().body) == 1_000_000

@@ -69,7 +69,7 @@ def send(client: Client, data: bytes) -> None:
         pass
 
 
-def test_many_sessions(threads: int, capsys: Any) -> None:
+def test_many_sessions(threads: int, capsys: Any, caplog: Any) -> None:
     with serving(app, threads, check=False) as server:
         for turn in range(10):
             for one in [Background(session, server, 10 * turn + n) for n in range(6)]:
@@ -80,6 +80,7 @@ def test_many_sessions(threads: int, capsys: Any) -> None:
     told = capsys.readouterr().err
     assert "Exception while" not in told
     assert "Fatal" not in told
+    assert not [r for r in caplog.records if "socket.send()" in r.getMessage()]
 
 
 def test_a_server_that_ends_amid_them(threads: int, capsys: Any) -> None:

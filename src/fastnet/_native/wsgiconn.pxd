@@ -9,6 +9,7 @@ cdef class Connection(Requests):
     cdef bint consuming, reading_paused, ended_reading
 
     cdef int pump(self) except -1
+    cdef int cut_short(self) except -1
     cdef int put_from_thread(self, Exchange x, object data, bint last) except -1
     cdef int done(self, Exchange x) except -1
     cdef int done_early(self, Exchange x) except -1

@@ -76,8 +76,16 @@ cdef class Connection(Requests):
             else:
                 del kept[:used]
             self.hold_back()
-        if (self.ended_reading and (self.state == IDLE or self.state == HEAD)
-                and not (self.paused and self.kept is not None)):
+        if self.ended_reading and not (self.paused and self.kept is not None):
+            self.cut_short()
+        return 0
+
+    cdef int cut_short(self) except -1:
+        """Nothing more comes: what has not come whole never will."""
+        cdef Exchange x = self.exchange
+        if self.state == BODY and x is not None and x.body is not None:
+            x.body.fail(ConnectionResetError("the client ended inside its request's body"))
+        elif self.state <= BODY:
             self.transport.close()
         return 0
 
@@ -154,7 +162,7 @@ cdef class Connection(Requests):
     cdef int put(self, Exchange x, object data, bint last) except -1:
         if x.threaded:
             return self.put_from_thread(x, data, last)
-        if data is not None and self.state != CLOSED:
+        if data is not None and self.state != CLOSED and (last or not self.transport.is_closing()):
             self.transport.write(data)
         if last:
             self.done(x)
@@ -168,7 +176,7 @@ cdef class Connection(Requests):
 
     cdef bint full(self, Exchange x) except -1:
         if not x.threaded:
-            return self.paused and not x.gone
+            return (self.paused or self.transport.is_closing()) and not x.gone
         while x.unacked > UNACKED and not x.gone:
             x.room.wait()
             x.room.clear()
@@ -176,7 +184,8 @@ cdef class Connection(Requests):
 
     def take_from_thread(self, Exchange x not None, data, bint last):
         """What a thread has made; called on the loop."""
-        if data is not None and self.state != CLOSED and not x.gone:
+        if (data is not None and self.state != CLOSED and not x.gone
+                and not self.transport.is_closing()):
             x.seen = True
             self.transport.write(data)
         if not self.paused:
