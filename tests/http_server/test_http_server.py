@@ -99,7 +99,7 @@ class Handler(ours.BaseHTTPRequestHandler):
 released = threading.Event()
 
 
-class Server(ours.ThreadingHTTPServer):
+class Quiet(ours.ThreadingHTTPServer):
     """Counts what its handlers send, and keeps quiet."""
 
     daemon_threads = False
@@ -144,7 +144,7 @@ def serving(server):
 def server():
     released.clear()
     Handler.sends.clear()
-    with serving(Server(("127.0.0.1", 0), Handler)) as found:
+    with serving(Quiet(("127.0.0.1", 0), Handler)) as found:
         yield found
 
 
@@ -297,7 +297,11 @@ def test_files(tmp_path):
     def handler(*args):
         return FileHandler(*args, directory=tmp_path)
 
-    with serving(ours.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+    class Server(ours.ThreadingHTTPServer):
+        daemon_threads = False
+        handle_error = Quiet.handle_error
+
+    with serving(Server(("127.0.0.1", 0), handler)) as server:
         for path, expected in (("large", data), ("small.txt", b"small")):
             with client_of(server) as client:
                 client.request("GET", f"/{path}")
