@@ -85,6 +85,10 @@ class Handler(ours.BaseHTTPRequestHandler):
         released.wait(links.SOON)
         self.wfile.write(b"hello")
 
+    def do_PUT(self):
+        self._head(5)  # before it reads what the client has yet to send
+        self.wfile.write(self.rfile.read(5))
+
     def do_POST(self):
         data = self.rfile.read(int(self.headers["Content-Length"]))
         self._head(len(data))
@@ -188,6 +192,16 @@ def test_a_head_is_not_held_for_long(server):
         reply = client.getresponse()
         with pytest.raises(http.client.IncompleteRead):
             reply.read()
+
+
+def test_a_head_goes_before_the_request_is_read_on(server):
+    with socket.create_connection(server.server_address, links.SOON) as sock:
+        sock.sendall(b"PUT / HTTP/1.0\r\nContent-Length: 5\r\n\r\n")
+        with sock.makefile("rb") as file:
+            while file.readline() != b"\r\n":
+                pass
+            sock.sendall(b"hello")
+            assert file.read() == b"hello"
 
 
 def test_errors_go_in_one_send(server):
