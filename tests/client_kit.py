@@ -13,7 +13,7 @@ import threading
 import urllib.parse
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import links
 
@@ -83,6 +83,7 @@ class Scripted:
             except OSError:
                 return
             self.connections += 1
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(links.SOON)
             with self._lock:
                 self._open.add(sock)
@@ -128,11 +129,17 @@ class Scripted:
         for thread in self._threads:
             thread.join(links.SOON)
 
-    def __enter__(self) -> Scripted:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def useless(session: Any) -> bool:
+    """Whether no idle connection of a session can be used any more."""
+    kept = session._pool._kept.values()
+    return not any(connection.idle for connections in kept for connection in connections)
 
 
 # ------------------------------------------------------------------ a standard server

@@ -55,7 +55,7 @@ def test_a_response(server, session):
     assert response.elapsed.total_seconds() > 0
     assert response.raise_for_status() is response
     assert repr(response) == "<Response [200]>"
-    assert list(response.iter_content(7))[0] == response.content[:7]
+    assert next(iter(response.iter_content(7))) == response.content[:7]
 
 
 def test_queries(server, session):
@@ -136,7 +136,7 @@ def test_files(server, session, tmp_path):
             data={"field": "value", "list": ["1", "2"]},
             files={
                 "file": file,
-                'na"me\r\n': ("ü\".txt", b"bytes"),
+                'na"me\r\n': ('ü".txt', b"bytes"),
                 "typed": ("t", io.BytesIO(b"stream"), "image/png", {"X-Extra": "1"}),
             },
         ).json()

@@ -174,7 +174,12 @@ class Session(Settings):
     def _plan(self, name: Any, request: PreparedRequest, final: PreparedRequest, head: bytes,
               route: Route, options: Options) -> None:  # fmt: skip
         """Keeps a request ready, if it is what its method and URL alone say."""
-        if request.where.userinfo is not None or self.params or self.proxies or self.auth is not None:
+        if (
+            request.where.userinfo is not None
+            or self.params
+            or self.proxies
+            or self.auth is not None
+        ):
             return
         if request.headers != self.headers or "Cookie" in final.headers:
             return
@@ -262,15 +267,15 @@ class Session(Settings):
 
     def post(self, url: Any, data: Any = None, json: Any = None, **options: Any) -> Response:
         """POST; options as for `request`."""
-        return self.request("POST", url, None, data, json=json, **options)
+        return self.request("POST", url, data=data, json=json, **options)
 
     def put(self, url: Any, data: Any = None, **options: Any) -> Response:
         """PUT; options as for `request`."""
-        return self.request("PUT", url, None, data, **options)
+        return self.request("PUT", url, data=data, **options)
 
     def patch(self, url: Any, data: Any = None, **options: Any) -> Response:
         """PATCH; options as for `request`."""
-        return self.request("PATCH", url, None, data, **options)
+        return self.request("PATCH", url, data=data, **options)
 
     def delete(self, url: Any, **options: Any) -> Response:
         """DELETE; options as for `request`."""
