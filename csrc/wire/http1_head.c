@@ -84,44 +84,92 @@ static int bad_name(fn_http_head *h, const uint8_t *p, const uint8_t *end, bool 
     return fn_http_refuse(h, 400, "a byte in a field name that is not allowed there");
 }
 
-static int add_field(fn_http_head *h, const fn_http_limits *limits, const uint8_t *data,
-                     const fn_http_span *line)
+static bool is_room(const fn_http_head *h, const fn_http_limits *limits)
 {
-    const uint8_t *start = data + line->at, *end = start + line->len, *p = start;
-    bool underscore = false;
-    if (h->count >= limits->fields || h->count >= FN_HTTP_FIELDS_MAX)
-        return fn_http_refuse(h, 431, "more fields than the limit");
-    for (; p < end && fn_http_class[*p] & FN_HTTP_TOKEN; p++)
-        underscore |= *p == '_';
-    if (p == end || *p != ':' || p == start)
-        return bad_name(h, p, end, p == start);
+    return h->count < limits->fields && h->count < FN_HTTP_FIELDS_MAX;
+}
 
+/* The end of the name that begins at p. */
+static const uint8_t *name_end(const uint8_t *p, const uint8_t *end, bool *underscore)
+{
+    bool seen = false;
+    for (p = fn_http_skip_letters(p, end); p < end && fn_http_class[*p] & FN_HTTP_TOKEN; p++)
+        seen |= *p == '_';
+    *underscore = seen;
+    return p;
+}
+
+/* A field whose bytes have been looked at. */
+static int add_field(fn_http_head *h, const uint8_t *data, const fn_http_span *line,
+                     const uint8_t *colon, bool underscore)
+{
+    const uint8_t *start = data + line->at, *p = colon + 1, *end = start + line->len;
     fn_http_field *f = &h->fields[h->count++];
-    f->name = (fn_http_span){line->at, (uint32_t)(p - start)};
-    f->underscore = underscore;
-    f->known = (uint8_t)fn_http_lookup(start, f->name.len);
-    do
+    while (p < end && fn_http_blank(*p))
         p++;
-    while (p < end && fn_http_blank(*p));
     while (end > p && fn_http_blank(end[-1]))
         end--;
+    f->name = (fn_http_span){line->at, (uint32_t)(colon - start)};
     f->value = (fn_http_span){(uint32_t)(p - data), (uint32_t)(end - p)};
-    if (!fn_http_value_ok(p, f->value.len))
-        return fn_http_refuse(h, 400, "a control byte in a field's value");
+    f->underscore = underscore;
+    f->known = (uint8_t)fn_http_known(start, f->name.len);
     return f->known == FN_HTTP_OTHER ? FN_HTTP_DONE : fn_http_field_meaning(h, data, line);
+}
+
+static int look_at_field(fn_http_head *h, const fn_http_limits *limits, const uint8_t *data,
+                         const fn_http_span *line)
+{
+    const uint8_t *start = data + line->at, *end = start + line->len, *p;
+    bool underscore;
+    if (!is_room(h, limits))
+        return fn_http_refuse(h, 431, "more fields than the limit");
+    p = name_end(start, end, &underscore);
+    if (p == end || *p != ':' || p == start)
+        return bad_name(h, p, end, p == start);
+    if (!fn_http_value_ok(p, (size_t)(end - p)))
+        return fn_http_refuse(h, 400, "a control byte in a field's value");
+    return add_field(h, data, line, p, underscore);
+}
+
+/* A whole line with nothing wrong in it, in one pass; FN_HTTP_MORE, and nothing changed, for
+ * whatever else there is. */
+static int quick_field(fn_http_head *h, const fn_http_limits *limits, const uint8_t *data,
+                       size_t len)
+{
+    const uint8_t *start = data + h->start, *p, *colon;
+    bool underscore;
+    if (h->seen != h->start || h->start >= len || !is_room(h, limits))
+        return FN_HTTP_MORE;
+    colon = name_end(start, data + len, &underscore);
+    if (colon == start || colon == data + len || *colon != ':')
+        return FN_HTTP_MORE;
+    p = fn_http_text_end(colon + 1, data + len);
+    if (data + len - p < 2 || p[0] != '\r' || p[1] != '\n')
+        return FN_HTTP_MORE;
+    uint64_t next = (uint64_t)(p + 2 - data);
+    if ((uint64_t)(p - start) > limits->field || next > limits->head)
+        return FN_HTTP_MORE;
+    fn_http_span line = {h->start, (uint32_t)(p - start)};
+    h->start = h->seen = (uint32_t)next;
+    return add_field(h, data, &line, colon, underscore);
 }
 
 int fn_http_fields(fn_http_head *h, const fn_http_limits *limits, const uint8_t *data, size_t len)
 {
     fn_http_span line;
     int st;
-    while ((st = fn_http_line(h, limits, data, len, &line)) == FN_HTTP_DONE) {
-        if (!line.len) {
-            h->size = h->start;
-            return FN_HTTP_DONE;
-        }
-        if ((st = add_field(h, limits, data, &line)) < 0)
+    for (;;) {
+        while ((st = quick_field(h, limits, data, len)) == FN_HTTP_DONE)
+            ;
+        if (st < 0)
+            return st;
+        if ((st = fn_http_line(h, limits, data, len, &line)) != FN_HTTP_DONE)
+            return st;
+        if (!line.len)
             break;
+        if ((st = look_at_field(h, limits, data, &line)) < 0)
+            return st;
     }
-    return st;
+    h->size = h->start;
+    return FN_HTTP_DONE;
 }

@@ -44,7 +44,7 @@ const uint8_t fn_http_lower[256] = {
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 };
 
-/* Each known name where fn_http_slot() looks for it: no two share a place. */
+/* Each known name where fn_http_known() looks for it: no two share a place. */
 static const struct {
     char name[22];
     uint8_t len, known;
@@ -73,53 +73,52 @@ static const struct {
 };
 /* clang-format on */
 
-static inline size_t slot(uint8_t first, uint8_t last, size_t len)
+static inline uint64_t load_low(const uint8_t *p)
 {
-    return (first + 3u * last + 15u * len) & 63;
+    return fn_load64(p) | 0x2020202020202020u;
 }
 
-fn_http_name fn_http_lookup(const uint8_t *name, size_t len)
+/* Whether a token is this name of small letters and '-', in any case: of a token's bytes only a
+ * letter becomes a small letter, and only '-' a '-', by setting the bit 0x20. */
+static bool same_token(const uint8_t *p, const char *lower, size_t len)
 {
-    if (!len)
-        return FN_HTTP_OTHER;
-    size_t at = slot(fn_http_lower[name[0]], fn_http_lower[name[len - 1]], len);
-    if (KNOWN[at].len != len || !fn_http_is(name, len, KNOWN[at].name))
+    const uint8_t *known = (const uint8_t *)lower;
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++)
+            if ((p[i] | 0x20) != known[i])
+                return false;
+        return true;
+    }
+    for (size_t i = 0; i + 8 < len; i += 8)
+        if (load_low(p + i) != fn_load64(known + i))
+            return false;
+    return load_low(p + len - 8) == fn_load64(known + len - 8);
+}
+
+fn_http_name fn_http_known(const uint8_t *token, size_t len)
+{
+    size_t at = ((token[0] | 0x20u) + 3u * (token[len - 1] | 0x20u) + 15u * len) & 63;
+    if (KNOWN[at].len != len || !same_token(token, KNOWN[at].name, len))
         return FN_HTTP_OTHER;
     return (fn_http_name)KNOWN[at].known;
 }
 
-bool fn_http_is(const uint8_t *data, size_t len, const char *lower)
+fn_http_name fn_http_lookup(const uint8_t *name, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = fn_http_lower[data[i]];
-        if (!c || c != (uint8_t)lower[i]) /* at lower's end at the latest */
-            return false;
-    }
-    return !lower[len];
+    return len <= 32 && fn_http_name_ok(name, len) ? fn_http_known(name, len) : FN_HTTP_OTHER;
 }
 
-static bool text_byte(uint8_t c)
+bool fn_http_same(const uint8_t *data, const char *lower, size_t len)
 {
-    return (c >= 0x20 && c != 0x7f) || c == '\t';
-}
-
-/* Eight bytes at a time: none below a blank, none a DEL; tabs are looked at again one by one. */
-bool fn_http_value_ok(const uint8_t *data, size_t len)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    while (len >= 8) {
-        uint64_t word = fn_load64(data), del = word ^ 0x7f * ones;
-        uint64_t bad = (((word - 0x20 * ones) & ~word) | ((del - ones) & ~del)) & tops;
-        for (size_t i = 0; bad && i < 8; i++)
-            if (!text_byte(data[i]))
-                return false;
-        data += 8;
-        len -= 8;
-    }
     for (size_t i = 0; i < len; i++)
-        if (!text_byte(data[i]))
+        if (fn_http_lower[data[i]] != (uint8_t)lower[i])
             return false;
     return true;
+}
+
+bool fn_http_value_ok(const uint8_t *data, size_t len)
+{
+    return fn_http_text_end(data, data + len) == data + len;
 }
 
 bool fn_http_name_ok(const uint8_t *data, size_t len)
@@ -172,16 +171,14 @@ static bool literal_ok(const uint8_t *p, const uint8_t *end)
 /* Past a registered name or IPv4 address; NULL when an escape in it is malformed. */
 static const uint8_t *after_name(const uint8_t *p, const uint8_t *end)
 {
-    for (; p < end; p++) {
-        if (fn_http_class[*p] & FN_HTTP_HOST_BYTE)
-            continue;
-        if (*p != '%')
-            break;
+    for (;; p += 3) {
+        while (p < end && fn_http_class[*p] & FN_HTTP_HOST_BYTE)
+            p++;
+        if (p == end || *p != '%')
+            return p;
         if (end - p < 3 || !(fn_http_class[p[1]] & fn_http_class[p[2]] & FN_HTTP_HEX))
             return NULL;
-        p += 2;
     }
-    return p;
 }
 
 static bool port_ok(const uint8_t *p, const uint8_t *end, bool needed)

@@ -1,6 +1,6 @@
 """Heads and chunked bodies of HTTP/1.x messages (csrc/include/fastnet/http1.h)."""
 
-from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport UINT64_MAX, uint8_t, uint16_t
 from libc.stdlib cimport free, malloc
 
 from fastnet import errors
