@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 PAGES = ["README.md", "docs/servers.md", "docs/migrating.md", "docs/limits.md", "docs/keys.md"]
 PAGES += ["docs/auth.md", "docs/fdpass.md", "docs/connection.md", "docs/rpc.md"]
 PAGES += ["docs/rest.md", "docs/http-server.md"]
+PAGES += ["docs/http-client.md"]
 pytestmark = [
     pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the documentation is not here"),
 ]

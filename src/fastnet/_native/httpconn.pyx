@@ -114,7 +114,7 @@ cdef class Connection(Wire):
         if left > most:
             raise errors.LimitError(f"the body has {left} bytes, more than the limit of {most}")
         # What a server claims is believed only as it comes.
-        size = min(left or FIRST // 16, FIRST)
+        size = min(left or FIRST // 16, FIRST, limit + 1)
         out = new_bytes(NULL, size)
         try:
             while True:
