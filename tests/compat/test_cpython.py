@@ -52,7 +52,7 @@ def run_xmlrpc(tests, least, tmp_path, *options, timeout=55):
 
 # Nine of its tests wait three seconds each for requests that nobody makes.
 QUICK = """
-    HelperTestCase XMLRPCTestCase DateTimeTestCase BinaryTestCase FaultTestCase MultiCallTestCase
+    HelperTestCase XMLRPCTestCase DateTimeTestCase BinaryTestCase FaultTestCase
     SimpleServerTestCase KeepaliveServerTestCase1 KeepaliveServerTestCase2 GzipServerTestCase
     GzipUtilTestCase HeadersServerTestCase FailingServerTestCase CGIHandlerTestCase
     SimpleXMLRPCDispatcherTestCase UseBuiltinTypesTestCase SimpleServerEncodingTestCase
