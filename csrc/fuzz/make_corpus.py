@@ -3,8 +3,8 @@
     python csrc/fuzz/make_corpus.py DIRECTORY
 
 makes DIRECTORY/fn1, fn1_keyed, fn1_auth, arraymsg, mpframe, picklescan and xmlrpc. The layouts
-are those of fn1.h, fn1_auth.h, arraymsg.h and mpframe.h; the bytes before them are what fuzz_<name>.c
-says. Files are named by what they hold.
+are those of fn1.h, fn1_auth.h, arraymsg.h and mpframe.h; the bytes before them are what
+fuzz_<name>.c says. Files are named by what they hold.
 """
 
 import datetime
