@@ -2,9 +2,10 @@
 
     python csrc/fuzz/make_corpus.py DIRECTORY
 
-makes DIRECTORY/fn1, fn1_keyed, fn1_auth, arraymsg, mpframe, picklescan and xmlrpc. The layouts
-are those of fn1.h, fn1_auth.h, arraymsg.h and mpframe.h; the bytes before them are what
-fuzz_<name>.c says. Files are named by what they hold.
+makes DIRECTORY/fn1, fn1_keyed, fn1_auth, arraymsg, mpframe, picklescan, http1_request,
+http1_response, http1_chunks and xmlrpc. The layouts are those of fn1.h, fn1_auth.h, arraymsg.h,
+mpframe.h and http1.h; the bytes before them are what fuzz_<name>.c says.
+Files are named by what they hold.
 """
 
 import datetime
@@ -202,6 +203,45 @@ def xmlrpc_examples() -> dict[str, bytes]:
     }
 
 
+def http1_request_examples() -> dict[str, bytes]:
+    get = b"GET /a/b?c=d HTTP/1.1\r\nHost: a.b:80\r\n"
+    post = b"POST / HTTP/1.1\r\nHost: [::1]\r\n"
+    return {
+        "get": get + b"User-Agent: x\r\nAccept: */*\r\nX_Y:\t\xe4 \r\n\r\nGET",
+        "empty_line": b"\r\nOPTIONS * HTTP/1.0\r\n\r\n",
+        "absolute": b"HEAD https://a%41.b:1/p?q HTTP/1.9\r\nHost: c\r\nConnection: close\r\n\r\n",
+        "connect": b"CONNECT a:443 HTTP/1.1\r\nHost:\r\n\r\n",
+        "length": post + b"Content-Length: 12\r\nExpect: 100-continue\r\n\r\n",
+        "chunked": post + b"Transfer-Encoding: chunked\r\nCookie: a=b\r\n\r\n",
+        "codings": post + b"Transfer-Encoding: gzip;q=1, chunked\r\n\r\n",
+        "both": post + b"Content-Length: 1, 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "upgrade": get + b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "bad": get + b" folded\r\nbare\nA : b\r\n\r\n",
+        "version": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    }
+
+
+def http1_response_examples() -> dict[str, bytes]:
+    return {
+        "length": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nDate: x\r\n\r\nabc",
+        "lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\nContent-Length: 3\r\n\r\n",
+        "chunked": b"HTTP/1.1 404 n\xf6 \r\nTransfer-Encoding: chunked\r\n\r\n",
+        "to_end": b"HTTP/1.0 200 \r\nConnection: keep-alive\r\n\r\n",
+        "interim": b"HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n",
+        "loose": b"HTTP/1.1 304\nServer: x\nSet-Cookie: y\r\n\n",
+    }
+
+
+def http1_chunks_examples() -> dict[str, bytes]:
+    return {
+        "plain": b"5\r\nhello\r\n0A\r\n0123456789\r\n0\r\n\r\nGET",
+        "extensions": b'1;a;b=c;d="e \\" \t"\r\nx\r\n00;z\r\n\r\n',
+        "trailers": b"0\r\nA: b\r\nX-Sum:\t\xe4\r\n\r\n",
+        "forbidden": b"0\r\nContent-Length: 1\r\n\r\n",
+        "huge": b"ffffffffffffffff\r\nabc",
+    }
+
+
 def write(directory: Path, examples: dict[str, bytes]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in examples.items():
@@ -229,6 +269,14 @@ def main(directory: Path) -> None:
     keyed["long"] = b"\x73\1\0\77" + preface() + message(0, b"m", [20000], fragment=17000)
     keyed["long_skipped"] = b"\x71\0\4\77" + preface() + frame(200, bytes(17000)) + frame(CLOSE)
     write(directory / "fn1_keyed", keyed)
+    for name, least, examples in (
+        ("http1_request", b"\0", http1_request_examples()),
+        ("http1_response", b"\1", http1_response_examples()),
+        ("http1_chunks", b"\77", http1_chunks_examples()),
+    ):
+        small = {f"{key}_small": b"\x0a\5\2" + b for key, b in examples.items()}
+        large = {key: least + b"\x14\6" + b for key, b in examples.items()}
+        write(directory / name, small | large)
     write(directory / "fn1_auth", auth_examples())
     write(directory / "arraymsg", arraymsg)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastnet import errors as errors
     from fastnet import events as events
     from fastnet import fdpass as fdpass
+    from fastnet import http as http
     from fastnet import limits as limits
     from fastnet import loop as loop
     from fastnet import services as services
@@ -79,6 +80,7 @@ _MODULES = (
     "errors",
     "events",
     "fdpass",
+    "http",
     "limits",
     "loop",
     "services",
@@ -91,7 +93,7 @@ _MODULES = (
 )
 
 # Not in __all__: they need what only the extras of their names install.
-_EXTRA = ("green", "rpc")
+_EXTRA = ("green", "http", "rest", "rpc")
 
 __all__ = [*_HOME, *_MODULES]
 

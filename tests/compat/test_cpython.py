@@ -18,19 +18,23 @@ def has_the_tests(name):
         return False
 
 
-@pytest.mark.skipif(
-    not has_the_tests("test_socketserver"),
-    reason="this Python was installed without its test package",
-)
-def test_socketserver(tmp_path):
-    program = pathlib.Path(__file__).with_name("as_socketserver.py")
+# The module, the program that runs its tests, and how many there are at least.
+SUITES = {"socketserver": ("as_socketserver.py", 25), "httpservers": ("as_http_server.py", 60)}
+
+
+@pytest.mark.parametrize("name", list(SUITES))
+def test_the_standard_suite(name, tmp_path):
+    if not has_the_tests(f"test_{name}"):
+        pytest.skip("this Python was installed without its test package")
+    script, least = SUITES[name]
+    program = pathlib.Path(__file__).with_name(script)
     done = subprocess.run(
         [sys.executable, program, "-v"], cwd=tmp_path, capture_output=True, text=True, timeout=55
     )
     assert done.returncode == 0, done.stderr
     ran = re.search(r"Ran (\d+) tests", done.stderr)
     assert ran is not None
-    assert int(ran[1]) >= 25
+    assert int(ran[1]) >= least
 
 
 def run_xmlrpc(tests, least, tmp_path, *options, timeout=55):

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import select
 import signal
 import socket
 import struct
@@ -260,6 +261,21 @@ def test_polling_beside_a_receiver_changes_no_order(pair):
         over.set()
         looking.result()
     sending.result()
+
+
+def test_polling_takes_nothing_from_a_waiting_receiver(pair, monkeypatch):
+    one, two = pair
+
+    def wait(self, sock, events, seconds):
+        """A message, and another thread's look at it, come just before the socket is waited for."""
+        one.send_bytes(b"abc")
+        assert Background(two.poll, SOON).result()
+        poller = select.poll()
+        poller.register(sock, events)
+        assert poller.poll(SOON * 1000)
+
+    monkeypatch.setattr(type(two), "_wait", wait)
+    assert two.recv_bytes() == b"abc"
 
 
 def test_waiting_through_a_wrapper(pair):

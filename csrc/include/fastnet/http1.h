@@ -11,7 +11,9 @@
  * targets, names and values. `refusal` then is the status to answer with, `reason` says why in a
  * few words for the log and the reply, and the connection must be closed.
  *
- * Results: FN_HTTP_DONE (1), FN_HTTP_MORE (0), or FN_E_PROTOCOL, FN_E_LIMIT.
+ * Results: FN_HTTP_DONE (1), FN_HTTP_MORE (0), or FN_E_PROTOCOL, FN_E_LIMIT.  A result is final:
+ * asking again repeats it.  What is refused, and after which byte, depends on the bytes alone and
+ * not on how they were cut: a line is looked at when its end has come or a limit has passed.
  */
 #ifndef FASTNET_HTTP1_H
 #define FASTNET_HTTP1_H
@@ -66,7 +68,7 @@ typedef struct fn_http_limits {
     uint32_t line;   /* bytes of the first line without its end (414 beyond) */
     uint32_t field;  /* bytes of one field line (431) */
     uint32_t fields; /* field lines, trailers counted apart (431) */
-    uint32_t head;   /* bytes of the head, first line included (431) */
+    uint32_t head;   /* bytes of the head, as in `size` (431; 414 within the first line) */
     bool loose;      /* responses only: accept what the world's servers send and no client can
                         misread: an empty reason without its blank, LF alone as a line's end */
 } fn_http_limits;
@@ -87,9 +89,12 @@ typedef struct fn_http_head {
     bool keep_alive;      /* what the message says and its version means */
     bool expect_continue; /* a 1.1 request with "Expect: 100-continue" and a body */
     bool upgrade;         /* "Connection: upgrade" with an Upgrade field */
-    bool has_length;
-    uint64_t length; /* of a body framed by length */
-    /* A request's. The target in its parts: an absolute-form's authority replaces Host. */
+    bool has_length;      /* Content-Length was given; also where there is no body (0, HEAD …) */
+    uint64_t length;      /* what it says, at most INT64_MAX; 0 without it */
+    /* A request's. The target in its parts: an absolute-form's authority replaces Host. `path` is
+     * empty for an absolute-form without one (it means "/") and for CONNECT, `authority` for an
+     * empty Host and for HTTP/1.0 without one. The target holds printable ASCII but '#' and is
+     * otherwise as it came: its escapes and dots are the caller's to judge. */
     fn_http_span method, target, path, query, authority;
     bool has_query;
     bool is_head;     /* the method is HEAD */
@@ -101,14 +106,14 @@ typedef struct fn_http_head {
     fn_http_span phrase;
 
     uint16_t count;
-    uint16_t refusal; /* after an error: 400, 413, 414, 431, 501 or 505 */
+    uint16_t refusal; /* after an error: 400, 413, 414, 417, 431, 501 or 505 */
     const char *reason;
 
     /* The parser's own. */
     uint32_t seen;  /* bytes that have been looked at for an end of line */
     uint32_t start; /* where the present line starts */
     uint8_t state;
-    uint8_t marks;
+    uint16_t marks;
     fn_http_field fields[FN_HTTP_FIELDS_MAX];
 } fn_http_head;
 
@@ -124,13 +129,18 @@ int fn_http_request(fn_http_head *h, const fn_http_limits *limits, const uint8_t
 int fn_http_response(fn_http_head *h, const fn_http_limits *limits, const uint8_t *data, size_t len,
                      bool to_head, bool to_connect);
 
-/* A chunked body. Extensions are checked and skipped, trailers checked (and those that frame or
- * route refused) and skipped, both bounded. */
+/* What the extensions and trailers of one chunked body may take together, in bytes (431 beyond):
+ * a bound for each line alone would let a body of small chunks be nothing but extensions. */
+enum { FN_HTTP_EXTRA_MAX = 16384 };
+
+/* A chunked body. Extensions are checked and skipped, trailers checked (and those that frame,
+ * route or authenticate refused) and skipped. Blanks beside a size or in an extension, which the
+ * grammar suffers there, are refused. */
 typedef struct fn_http_chunks {
-    uint64_t left;    /* of the present chunk's data */
+    uint64_t left;    /* of the present chunk's data; in trailers the parser's own */
     uint64_t total;   /* of data so far */
     uint64_t most;    /* data beyond this is FN_E_LIMIT (413); UINT64_MAX for none */
-    uint32_t line;    /* bytes of the present size line or trailer section so far */
+    uint32_t line;    /* bytes of extensions and trailers so far */
     uint16_t refusal; /* as in fn_http_head */
     uint8_t state;
     uint8_t digits;

@@ -57,6 +57,7 @@ enum fn_class {
     X(CONN_RATE, 124, LIMIT, "the peer takes bytes more slowly than the minimum rate")             \
     X(WRITE_BUFFER, 125, LIMIT, "more bytes wait to be written than the write buffer may hold")    \
     X(MP_SIZE, 130, LIMIT, "bad message length: more than this end accepts")                       \
+    X(LIMIT, 140, LIMIT, "a message is larger than its receiver accepts")                          \
     X(FN1_MAGIC, 200, PROTOCOL, "the peer does not speak fn1 (wrong magic)")                       \
     X(FN1_VERSION, 201, PROTOCOL, "the peer speaks no version of fn1 that this end knows")         \
     X(FN1_ROLE, 202, PROTOCOL, "both ends claim the same fn1 role")                                \
@@ -90,6 +91,7 @@ enum fn_class {
     X(PICKLE_BUFFER, 241, PROTOCOL, "a pickle refers to a buffer outside itself")                  \
     X(PICKLE_EXTENSION, 242, PROTOCOL, "a pickle uses the extension registry")                     \
     X(PICKLE_OPCODE, 243, PROTOCOL, "a pickle has an unknown opcode")                              \
+    X(PROTOCOL, 250, PROTOCOL, "a message breaks the rules of its protocol")                       \
     X(POISONED, 300, USAGE, "an earlier transfer stopped inside a frame")                          \
     X(FORKED, 301, USAGE, "the stream belongs to the process that opened it")                      \
     X(CLOSED, 302, USAGE, "the stream is closed")                                                  \

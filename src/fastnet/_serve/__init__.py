@@ -22,7 +22,7 @@ BACKLOG = 4096  # the system cuts it to net.core.somaxconn
 
 def serve(
     factory: Any,
-    address: AddressLike | Iterable[AddressLike],
+    address: AddressLike | socket.socket | Iterable[AddressLike | socket.socket],
     *,
     type: int = socket.SOCK_STREAM,
     threads: int = 1,
@@ -45,6 +45,7 @@ def serve(
         address: where: ``(host, port)``, ``"tcp://host:port"``,
             ``"udp://host:port"``, ``"unix:/path"``, or a list of them.  Host
             ``"::"`` means IPv4 as well; ``"unix:\\0name"`` is an abstract name.
+            A socket that listens already, for streams, becomes the server's own.
         type: ``socket.SOCK_STREAM`` or ``SOCK_DGRAM``; ``udp://`` says the latter.
         threads: that serve side by side, for services.
         workers: processes that serve side by side, forked by `start`.
@@ -74,8 +75,9 @@ def serve(
         backlog=backlog,
     )
     places = _places(address)
-    if any(place.datagram for place in places):
-        if not all(place.datagram or place.unix for place in places):
+    named = [place for place in places if isinstance(place, Address)]
+    if any(place.datagram for place in named):
+        if len(named) < len(places) or not all(place.datagram or place.unix for place in named):
             raise ValueError("one server speaks datagrams or streams, not both")
         plan = plan.with_kind(socket.SOCK_DGRAM)
     plan.check()
@@ -83,21 +85,31 @@ def serve(
     sockets: list[socket.socket] = []
     try:
         for place in places:
-            sock = bind(place, backlog, kind=plan.socket_kind, reuse_port=reuse_port)
-            sockets.append(sock)
-            sock.setblocking(False)
+            if isinstance(place, socket.socket):
+                sockets.append(place)
+            else:
+                sockets.append(bind(place, backlog, kind=plan.socket_kind, reuse_port=reuse_port))
+            sockets[-1].setblocking(False)
     except BaseException:
         for sock in sockets:
             sock.close()
         raise
-    return Server(plan, sockets, [place.path for place in places])
+    return Server(plan, sockets, [getattr(place, "path", "") for place in places])
 
 
-def _places(address: Any) -> list[Address]:
+def _places(address: Any) -> list[Address | socket.socket]:
     several = isinstance(address, list) or (
         isinstance(address, tuple) and bool(address) and isinstance(address[0], (tuple, Address))
     )
-    found = [parse(one, datagrams=True) for one in (address if several else [address])]
+    found = [_place(one) for one in (address if several else [address])]
     if not found:
         raise ValueError("there is no address to serve at")
     return found
+
+
+def _place(one: Any) -> Address | socket.socket:
+    if not isinstance(one, socket.socket):
+        return parse(one, datagrams=True)
+    if not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise ValueError(f"{one!r} does not listen")
+    return one

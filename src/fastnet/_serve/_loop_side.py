@@ -70,10 +70,14 @@ class LoopSide:
                 for closer in closers:
                     closer.close()
                 self._drained()
+                if finish := getattr(self._plan.factory, "finish", None):
+                    await finish()
                 await _finish(loop)
         finally:
             for closer in closers:
                 closer.close()
+            if close := getattr(self._plan.factory, "close", None):
+                await close()
             _abort(loop)
             await asyncio.sleep(0)
 

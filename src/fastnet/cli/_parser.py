@@ -50,7 +50,8 @@ SERVE = """\
 Runs a service that is all in C until Ctrl-C or SIGTERM, then answers what has come, closes and
 prints a line with totals. echo sends back what comes, discard takes it, time tells the time:
 over streams to whoever connects, over datagrams to whoever asks. rpc serves the methods of a Python
-object to fastnet.rpc.RPCClient and `fastnet call`.
+object to fastnet.rpc.RPCClient and `fastnet call`. files serves a directory over HTTP, rest and
+wsgi a fastnet.rest.PathDispatcher or any WSGI application, at 127.0.0.1:8000.
 """
 CALL = """\
 Calls a method of an RPC server and prints the result as JSON, one line for each item of a stream.
@@ -70,7 +71,7 @@ its line end), and each datagram that comes is printed as a line.
 
 PORT = 9000
 SERVE_PORT = 20000
-SERVICES = ("echo", "discard", "time", "rpc")
+SERVICES = ("echo", "discard", "time", "rpc", "files", "rest", "wsgi")
 BENCH_PORT = 9010
 SIZES = "1K,4K,16K,64K,256K,1M,4M,16M,64M,256M,1G"
 SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -236,15 +237,14 @@ def _demo(commands: Any) -> None:
 
 
 def _serve(commands: Any) -> None:
-    parser = _command(commands, "serve", "_serve", "serve echo, discard, time or calls", SERVE)
-    parser.add_argument(
-        "service", metavar="SERVICE", choices=SERVICES, help="echo, discard, time, rpc"
-    )
+    parser = _command(commands, "serve", "_serve", "serve echo, time, calls, files …", SERVE)
+    parser.add_argument("service", metavar="SERVICE", choices=SERVICES, help=", ".join(SERVICES))
     parser.add_argument(
         "object",
         metavar="MODULE:OBJECT",
         nargs="?",
-        help="for rpc: an object whose public methods are served, or a function",
+        help="for rpc: an object whose public methods are served, or a function; for rest, wsgi: "
+        "the application; for files: the directory (default: this one)",
     )
     _key_option(parser, "for rpc: callers")
     parser.set_defaults(default=f"127.0.0.1:{SERVE_PORT}")
@@ -270,7 +270,7 @@ def _serve(commands: Any) -> None:
     )
     how = parser.add_argument_group("how")
     how.add_argument(
-        "--threads", metavar="N", type=count, default=1, help="threads (default %(default)s)"
+        "--threads", metavar="N", type=count, help="threads (default 1; for rest and wsgi: none)"
     )
     how.add_argument(
         "--workers", metavar="N", type=count, default=1, help="processes (default %(default)s)"
@@ -282,6 +282,11 @@ def _serve(commands: Any) -> None:
         help="show counters and, with one process, who is connected, every S seconds",
     )
     _serve_limits(parser.add_argument_group("limits"))
+    http = parser.add_argument_group("HTTP (files, rest, wsgi)")
+    http.add_argument("--access-log", metavar="FILE", help="a line per request; - for stdout")
+    http.add_argument("--cert", metavar="FILE", help="serve TLS with this certificate")
+    http.add_argument("--key-file", metavar="FILE", help="its key, if --cert does not hold it")
+    http.add_argument("--no-listing", action="store_true", help="files: show no directories")
 
 
 def _serve_limits(parser: Any) -> None:

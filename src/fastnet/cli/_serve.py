@@ -19,6 +19,15 @@ TICK = 3600.0  # seconds between two looks where nothing is to be shown
 
 def run(args: argparse.Namespace) -> int:
     """Runs ``fastnet serve``."""
+    if args.service in ("files", "rest", "wsgi"):
+        from fastnet.cli import _serve_http
+
+        return _serve_http.run(args)
+    for name in ("access_log", "cert", "key_file", "no_listing"):
+        if getattr(args, name):
+            option = name.replace("_", "-")
+            raise Failure(f"--{option} is for files, rest and wsgi", 2)
+    args.threads = args.threads or 1
     with _made(args) as server, _board.board(args) as board:
         with _terminable():
             try:

@@ -45,6 +45,7 @@ class TLSConnection(_ConnectionBase):
         self._lock = threading.Lock()
         self._ahead = bytearray()
         self._ended = False
+        self._receivers = 0  # that take from the socket, or wait for it
         self._readable = True
         self._broken: dict[str, bool] = {}
 
@@ -102,6 +103,16 @@ class TLSConnection(_ConnectionBase):
             except ssl.SSLWantWriteError:
                 self._wait(sock, select.POLLOUT, None)
 
+    def _receive(self, step: Callable[[ssl.SSLSocket], Any]) -> Any:
+        """As _run; what comes meanwhile is left for it alone, as it waits for the socket."""
+        with self._lock:
+            self._receivers += 1
+        try:
+            return self._run(step)
+        finally:
+            with self._lock:
+                self._receivers -= 1
+
     def _wait(self, sock: ssl.SSLSocket, events: int, seconds: float | None) -> None:
         poller = select.poll()
         try:
@@ -134,7 +145,7 @@ class TLSConnection(_ConnectionBase):
             return 0
         n: int
         try:
-            n = self._run(partial(self._take, view))
+            n = self._receive(partial(self._take, view))
         except ssl.SSLEOFError:  # it went without a goodbye, as multiprocessing's peers do
             n = 0
         self._ended = self._ended or n == 0
@@ -156,7 +167,7 @@ class TLSConnection(_ConnectionBase):
                 if self._ahead:
                     raise OSError("got end of file during message")
                 raise EOFError
-            self._run(self._read_ahead)
+            self._receive(self._read_ahead)
         return bytes(self._ahead[:size])
 
     def _read_exact(self, view: memoryview) -> None:
@@ -288,6 +299,8 @@ class TLSConnection(_ConnectionBase):
             return 0
         try:
             with self._lock:
+                if self._receivers:  # another thread's, which takes what there is
+                    return 0 if sock.pending() or _has_come(sock) else select.POLLIN
                 self._read_ahead(sock)
         except ssl.SSLWantReadError:
             return select.POLLIN
@@ -296,3 +309,10 @@ class TLSConnection(_ConnectionBase):
         except (OSError, ValueError):
             return 0  # recv will say what it is
         return 0
+
+
+def _has_come(sock: ssl.SSLSocket) -> bool:
+    """Whether the socket is readable at this moment."""
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(0))

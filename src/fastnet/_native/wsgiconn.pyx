@@ -1,0 +1,273 @@
+"""The server's side of one HTTP connection: an asyncio protocol.
+
+What comes behind a request that is not answered at once waits in `kept`, and reading stops when
+that is much.  Replies are written as they are made; a peer that does not take them stops their
+making, and ends the connection in time.
+"""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint64_t
+
+from fastnet._native.core cimport FN_MS, fn_time
+from fastnet._native.wsgiexchange cimport Exchange
+from fastnet._native.wsgirequests cimport BODY, BUSY, CLOSED, HEAD, IDLE, LINGER, Requests
+
+cdef size_t AHEAD = 64 * 1024         # bytes behind a request under way, before reading stops
+cdef uint64_t SWALLOW = 256 * 1024    # bytes of a body that nobody wants are read, to go on
+cdef Py_ssize_t UNACKED = 256 * 1024  # bytes that a thread may be ahead of the loop
+cdef fn_time LINGER_FOR = 2000 * FN_MS
+
+REASONS = {
+    400: "Bad Request", 408: "Request Timeout", 413: "Content Too Large", 414: "URI Too Long",
+    417: "Expectation Failed", 431: "Request Header Fields Too Large", 501: "Not Implemented",
+    503: "Service Unavailable", 505: "HTTP Version Not Supported",
+}
+
+
+cdef class Connection(Requests):
+    """Parameters:
+        site: whose it is: application, limits, and the rest in common.
+    """
+
+    # -------------------------------------------------------------------- from the loop
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.base = self.site.base_of(transport)
+        self.site.connections.add(self)
+        self.await_until(self.site.keep_alive_timeout)
+
+    def data_received(self, bytes data not None):
+        cdef size_t used
+        cdef size_t size = PyBytes_GET_SIZE(data)
+        if self.kept is not None:
+            if self.state == LINGER or self.state == CLOSED:
+                return
+            self.kept += data
+            self.pump()
+            return
+        self.consuming = True
+        try:
+            used = self.consume(<const uint8_t *> PyBytes_AS_STRING(data), size)
+        finally:
+            self.consuming = False
+        if used < size:
+            self.kept = bytearray(PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + used,
+                                                            size - used))
+            self.hold_back()
+        elif self.ended_reading and self.state == IDLE:
+            self.transport.close()
+
+    cdef int pump(self) except -1:
+        """Goes on with what was kept."""
+        cdef bytearray kept = self.kept
+        cdef size_t used
+        if self.consuming:
+            return 0
+        if kept is not None:
+            self.consuming = True
+            try:
+                used = self.consume(<const uint8_t *> PyByteArray_AS_STRING(kept), len(kept))
+            finally:
+                self.consuming = False
+            if used == <size_t> len(kept):
+                self.kept = None
+            else:
+                del kept[:used]
+            self.hold_back()
+        if self.ended_reading and (self.state == IDLE or self.state == HEAD):
+            self.transport.close()
+        return 0
+
+    cdef int hold_back(self) except -1:
+        """Reads no more while much waits behind a request, or its body's reader is behind."""
+        cdef bint much = self.kept is not None and <size_t> len(self.kept) > AHEAD
+        cdef object body = None if self.exchange is None else self.exchange.body
+        much = (much and self.state == BUSY) or (body is not None and body.much)
+        if much != self.reading_paused and self.state != CLOSED:
+            self.reading_paused = much
+            if much:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+        return 0
+
+    def resume_body(self):
+        """The reader of a body has caught up."""
+        self.hold_back()
+
+    def eof_received(self):
+        cdef Exchange x = self.exchange
+        self.ended_reading = True
+        if self.state == BODY and x is not None and x.body is not None:
+            x.body.fail(ConnectionResetError("the client ended inside its request's body"))
+            return True
+        return self.state == BUSY
+
+    def pause_writing(self):
+        self.paused = True
+        self.waiting = self.transport.get_write_buffer_size()
+        self.await_until(self.site.send_timeout)
+
+    def resume_writing(self):
+        cdef Exchange x = self.exchange
+        self.paused = False
+        if self.state == BUSY:
+            self.deadline = 0
+        if x is None:
+            return
+        if x.threaded:
+            x.unacked = 0
+            x.room.set()
+        elif x.iterator is not None:
+            x.step()
+
+    def connection_lost(self, error):
+        cdef Exchange x = self.exchange
+        self.state = CLOSED
+        self.deadline = 0
+        self.kept = None
+        self.parts = None
+        self.site.connections.discard(self)
+        if x is None:
+            return
+        x.gone = True
+        if x.body is not None:
+            x.body.fail(ConnectionResetError("the client has gone"))
+        if x.threaded:
+            x.unacked = 0
+            x.room.set()
+        elif x.iterator is not None:
+            x.finish()
+
+    # ------------------------------------------------------------------------- replies
+
+    cdef int put(self, Exchange x, object data, bint last) except -1:
+        if x.threaded:
+            return self.put_from_thread(x, data, last)
+        if data is not None and self.state != CLOSED:
+            self.transport.write(data)
+        if last:
+            self.done(x)
+        return 0
+
+    cdef int put_from_thread(self, Exchange x, object data, bint last) except -1:
+        if data is not None:
+            x.unacked += len(data)
+        self.site.hand_over(self, x, data, last)
+        return 0
+
+    cdef bint full(self, Exchange x) except -1:
+        if not x.threaded:
+            return self.paused and not x.gone
+        while x.unacked > UNACKED and not x.gone:
+            x.room.wait()
+            x.room.clear()
+        return False
+
+    def take_from_thread(self, Exchange x not None, data, bint last):
+        """What a thread has made; called on the loop."""
+        if data is not None and self.state != CLOSED and not x.gone:
+            self.transport.write(data)
+        if not self.paused:
+            x.unacked = 0
+            x.room.set()
+        if last:
+            self.done(x)
+
+    cdef int done(self, Exchange x) except -1:
+        """The reply is complete."""
+        if self.site.log is not None:
+            self.site.note(x)
+        if x is not self.exchange:
+            return 0
+        self.exchange = None
+        if self.state == CLOSED:
+            return 0
+        if self.state == BODY:
+            return self.done_early(x)
+        if not x.keep_alive or (self.ended_reading and self.kept is None):
+            self.state = LINGER
+            self.await_until(self.site.send_timeout)
+            self.transport.close()
+            return 0
+        return self.next_one()
+
+    cdef int done_early(self, Exchange x) except -1:
+        """Answered before the request has come whole: it is read to its end, if that is near."""
+        if x.keep_alive and not self.chunked and self.left <= SWALLOW:
+            self.await_until(self.site.request_timeout)
+            if self.reading_paused:
+                self.hold_back()
+            return 0
+        return self.linger()
+
+    cdef int next_one(self) except -1:
+        self.state = IDLE
+        if self.site.draining and self.kept is None and not self.consuming:
+            self.state = LINGER
+            self.transport.close()
+            return 0
+        self.await_until(self.site.keep_alive_timeout)
+        if not self.consuming and (self.kept is not None or self.ended_reading):
+            self.pump()
+        return 0
+
+    cdef int refuse(self, int status, str reason) except -1:
+        """Answers what cannot be served, and ends the connection."""
+        cdef Exchange x = self.exchange
+        self.exchange = None
+        if x is not None and x.threaded:
+            x.gone = True
+            x.room.set()
+            if x.body is not None:
+                x.body.fail(ValueError(reason))
+        if x is None or not x.head_sent:
+            text = f"{status} {REASONS.get(status, 'Bad Request')}"
+            body = f"{text}: {reason}\n" if reason else f"{text}\n"
+            self.transport.write((
+                f"HTTP/1.1 {text}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+                f"Server: fastnet\r\nConnection: close\r\n\r\n{body}").encode("latin-1"))
+        self.site.refused(self, status, reason)
+        return self.linger()
+
+    cdef int linger(self) except -1:
+        """Ends our side only, for a while: a reset would destroy what the peer has not read."""
+        self.state = LINGER
+        self.kept = None
+        self.await_until(LINGER_FOR)
+        if self.reading_paused:
+            self.reading_paused = False
+            self.transport.resume_reading()
+        if self.ended_reading or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+        return 0
+
+    cdef int expire(self) except -1:
+        """The deadline has passed."""
+        cdef size_t waiting
+        if self.paused:
+            waiting = self.transport.get_write_buffer_size()
+            if waiting and waiting != self.waiting:  # it takes some
+                self.waiting = waiting
+                self.await_until(self.site.send_timeout)
+            else:
+                self.transport.abort()
+        elif self.state == HEAD or self.state == BODY:
+            self.refuse(408, "the request did not come in time")
+        elif self.state == IDLE:
+            self.state = LINGER
+            self.await_until(LINGER_FOR)
+            self.transport.close()
+        else:
+            self.transport.abort()
+        return 0
+
+    def close_if_idle(self):
+        """For a server that ends: nothing more is answered here than what has come."""
+        if self.state == IDLE and self.kept is None and not self.consuming:
+            self.state = LINGER
+            self.transport.close()

@@ -1,0 +1,43 @@
+"""A request and its reply (wsgiexchange.pyx)."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from fastnet._native.httpout cimport Out
+
+
+cdef class Sink:
+    """Where a reply goes."""
+
+    cdef int put(self, Exchange x, object data, bint last) except -1
+    cdef bint full(self, Exchange x) except -1
+
+
+cdef class Exchange:
+    cdef readonly Sink sink
+    cdef readonly dict environ
+    cdef object site
+    cdef Out out
+    cdef bint http11, to_head, keep_alive
+    cdef bint started, head_sent, ended, closing
+    cdef public bint gone     # nobody is there to reply to
+    cdef bint has_length, has_date, has_server
+    cdef public bint threaded
+    cdef readonly int status
+    cdef int framing
+    cdef readonly uint64_t length, sent
+    cdef object result, iterator
+    cdef public object body
+    cdef public object room   # what a thread waits for while the peer is slow
+    cdef public Py_ssize_t unacked
+
+    cdef int begin(self, object status, object headers) except -1
+    cdef int add_field(self, object name, object value) except -1
+    cdef int send_head(self, int64_t known) except -1
+    cdef int emit(self, object data) except -1
+    cdef int emit_piece(self, const char *data, size_t size, object owner) except -1
+    cdef int flush(self, bint last) except -1
+    cdef int finish(self) except -1
+    cdef int fail(self, object error) except -1
+    cdef int step(self) except -1
+    cdef int run(self, object app) except -1
+    cdef int close_result(self) except -1

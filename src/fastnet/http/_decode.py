@@ -1,0 +1,109 @@
+"""Content codings: gzip and deflate, no faster than they are read (RFC 9110 8.4.1).
+
+A decoder never holds more output than it was asked for, so that a small body
+that claims to be terabytes costs what is read of it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from fastnet.http.exceptions import ContentDecodingError
+
+__all__ = ["ACCEPTED", "Decoder", "codings"]
+
+ACCEPTED = "gzip, deflate"
+_MOST_CODINGS = 4  # one upon the other; nobody has use for more
+_PIECE = 64 * 1024
+
+
+def codings(value: str | None) -> list[str]:
+    """The codings of a Content-Encoding header that this end undoes, the first applied first.
+
+    An empty list where there is none, or one that is not known: the body is
+    given as it came then.
+    """
+    names = [part.strip().lower() for part in (value or "").split(",")]
+    names = [name for name in names if name not in ("", "identity")]
+    if len(names) > _MOST_CODINGS:
+        raise ContentDecodingError(f"more than {_MOST_CODINGS} content codings: {value}")
+    known = ("gzip", "x-gzip", "deflate")
+    return names if all(name in known for name in names) else []
+
+
+class Decoder:
+    """Undoes codings while it reads.
+
+    Parameters:
+        source: reads some bytes of at most so many; b"" at the end.
+        names: the codings, the first applied first.
+    """
+
+    def __init__(self, source: Callable[[int], bytes], names: list[str]) -> None:
+        for name in names:
+            source = _Stage(source, name).read
+        self.read = source
+
+
+class _Stage:
+    def __init__(self, source: Callable[[int], bytes], name: str) -> None:
+        self._source = source
+        self._name = name
+        self._gzip = name.endswith("gzip")
+        self._inflate: Any = None
+        self._input = b""
+        self._dry = False
+        self._over = False
+
+    def read(self, most: int) -> bytes:
+        """Some decoded bytes, at most so many; b"" at the end."""
+        while not self._over:
+            data, self._input = self._input, b""
+            if not data and not self._dry:
+                data = self._source(_PIECE)
+                self._dry = not data
+            out = self._step(data, most) if data else self._rest(most)
+            if out:
+                return out
+        return b""
+
+    def _step(self, data: bytes, most: int) -> bytes:
+        if self._inflate is None:
+            self._inflate = zlib.decompressobj(self._window(data))
+        try:
+            out: bytes = self._inflate.decompress(data, most)
+        except zlib.error as error:
+            raise ContentDecodingError(f"the body is no {self._name}: {error}") from error
+        self._input = self._inflate.unconsumed_tail
+        if self._inflate.eof:
+            self._input = rest = self._inflate.unused_data
+            self._inflate = None
+            if not self._gzip:
+                self._over = True
+            elif rest and rest.strip(b"\0") == b"":  # padding, which gzip ignores
+                self._input = b""
+            return out
+        return out
+
+    def _window(self, data: bytes) -> int:
+        if self._gzip:
+            return 16 + zlib.MAX_WBITS
+        # "deflate" is the zlib format; some servers send the bare one all the same.
+        zlib_form = data[0] & 0x0F == 8 and (
+            len(data) < 2 or (data[0] << 8 | data[1]) % 31 == 0
+        )  # fmt: skip
+        return zlib.MAX_WBITS if zlib_form else -zlib.MAX_WBITS
+
+    def _rest(self, most: int) -> bytes:
+        """What the inflater still holds back, when there is no more to give it."""
+        if self._inflate is None:
+            self._over = True  # nothing at all, or whole members
+            return b""
+        out: bytes = self._inflate.decompress(b"", most)
+        if not out:
+            self._over = True
+            if not self._inflate.eof:
+                raise ContentDecodingError(f"the body ends inside its {self._name} coding")
+        return out

@@ -1,0 +1,227 @@
+"""What the connections of one process have in common: an application, its threads, its log."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fastnet._native.wsgiconn import Connection
+from fastnet._native.wsgiexchange import Exchange
+from fastnet._native.wsgirequests import SiteCore
+from fastnet.limits import Limits
+from fastnet.wsgi._body import Spool, Stream
+from fastnet.wsgi._files import FileWrapper, plain_file, send
+
+__all__ = ["Site"]
+
+SOFTWARE = "fastnet"
+
+
+class Site(SiteCore):
+    """Belongs to the loop of the thread that makes it.
+
+    Parameters:
+        app: the application.
+        limits: what clients may ask for.
+        threads: that run it; 0 for the loop itself.
+        workers: processes that do so.
+        log: called with the text of each line of the access log, or None.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        limits: Limits,
+        threads: int,
+        workers: int,
+        log: Callable[[str], None] | None,
+    ) -> None:
+        super().__init__(
+            app,
+            limits.request_line,
+            limits.header_fields,
+            limits.header_bytes,
+            limits.body_bytes,
+            limits.request_timeout,
+            limits.keep_alive_timeout,
+            limits.send_timeout,
+        )
+        self._loop = asyncio.get_running_loop()
+        self.log = log
+        self.threaded = threads > 0
+        self._pool = ThreadPoolExecutor(threads, "fastnet-wsgi") if threads else None
+        self._made: deque[tuple[Connection, Exchange, bytes | None, bool]] = deque()
+        self._told = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: asyncio.Event | None = None
+        self.base = {
+            "SCRIPT_NAME": "",
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "SERVER_SOFTWARE": SOFTWARE,
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": None,
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": threads > 1,
+            "wsgi.multiprocess": workers > 1,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+        }
+        self._sweeping = self._loop.call_later(1, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = self._loop.call_later(1, self._sweep)
+        self.sweep()
+
+    # ------------------------------------------------------------------- connections
+
+    def base_of(self, transport: Any) -> dict[str, Any]:
+        """The environ that a connection's requests have in common."""
+        base = self.base.copy()
+        name = transport.get_extra_info("sockname")
+        peer = transport.get_extra_info("peername")
+        if isinstance(name, tuple):
+            base["SERVER_NAME"], base["SERVER_PORT"] = name[0], str(name[1])
+        else:  # a Unix socket's; PEP 3333 wants both, and neither empty
+            base["SERVER_NAME"], base["SERVER_PORT"] = "localhost", "80"
+        if isinstance(peer, tuple):
+            base["REMOTE_ADDR"], base["REMOTE_PORT"] = peer[0], str(peer[1])
+        else:
+            base["REMOTE_ADDR"] = ""
+        if transport.get_extra_info("ssl_object") is not None:
+            base["wsgi.url_scheme"], base["HTTPS"] = "https", "on"
+        return base
+
+    # ----------------------------------------------------------------------- threads
+
+    def prepare(self, exchange: Exchange) -> None:
+        """For a request that a thread will answer."""
+        exchange.room = threading.Event()
+
+    def stream(self, connection: Connection) -> Stream:
+        """For a body that a thread will read while it comes."""
+        return Stream(lambda: self._call(connection.resume_body))
+
+    def submit(self, exchange: Exchange) -> None:
+        """Has a thread run the application."""
+        assert self._pool is not None
+        self._pool.submit(exchange.serve, self.app)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            pass  # the loop has ended meanwhile
+
+    def hand_over(
+        self, connection: Connection, exchange: Exchange, data: bytes | None, last: bool
+    ) -> None:
+        """What a thread has made of a reply, for the loop to send; wakes it once for many."""
+        self._made.append((connection, exchange, data, last))
+        if not self._told:
+            self._told = True
+            self._call(self._take)
+
+    def _take(self) -> None:
+        self._told = False
+        while self._made:
+            connection, exchange, data, last = self._made.popleft()
+            connection.take_from_thread(exchange, data, last)
+
+    # ------------------------------------------------------------------------ bodies
+
+    def spool(self, pieces: list[bytes]) -> Spool:
+        """A place for a body that has become large."""
+        return Spool(pieces)
+
+    def is_file(self, exchange: Exchange, result: Any) -> bool:
+        """Whether the reply's body is a file that is sent from here on by the system."""
+        if type(result) is not FileWrapper or exchange.sink.transport is None:
+            return False
+        transport = exchange.sink.transport
+        part = plain_file(result.filelike)
+        if part is None or transport.get_extra_info("ssl_object") is not None:
+            return False
+        if exchange.threaded:
+            return False
+        count = exchange.begin_file(part[1])
+        if count is None:
+            return False
+        task = self._loop.create_task(send(transport, exchange, result.filelike, part[0], count))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    # --------------------------------------------------------------------------- logs
+
+    def complain(self, exchange: Exchange, error: BaseException | None, what: str) -> None:
+        """Writes to ``wsgi.errors`` what has gone wrong with a reply."""
+        environ = exchange.environ
+        errors = environ.get("wsgi.errors") or sys.stderr
+        where = f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')!r}"
+        text = f"fastnet: {what} ({where})\n"
+        if error is not None:
+            text += "".join(traceback.format_exception(error))
+        try:
+            errors.write(text)
+            errors.flush()
+        except Exception:
+            pass  # nothing is left to tell it to
+
+    def refused(self, connection: Connection, status: int, reason: str) -> None:
+        """A request that no application saw."""
+        if self.log is not None:
+            peer = connection.transport.get_extra_info("peername")
+            host = peer[0] if isinstance(peer, tuple) and peer else "-"
+            self.log(f'{host} - - [{_now()}] "-" {status} -')
+
+    def note(self, exchange: Exchange) -> None:
+        """A line of the access log, in the common format."""
+        environ = exchange.environ
+        query = environ["QUERY_STRING"]
+        target = environ["PATH_INFO"].encode("latin-1").decode("ascii", "backslashreplace")
+        target = "".join(c if c.isprintable() and c != '"' else f"\\x{ord(c):02x}" for c in target)
+        line = f"{environ['REQUEST_METHOD']} {target}{'?' if query else ''}{query}"
+        assert self.log is not None
+        self.log(
+            f'{environ["REMOTE_ADDR"] or "-"} - - [{_now()}] "{line} {environ["SERVER_PROTOCOL"]}" '
+            f"{exchange.status} {exchange.sent or '-'}"
+        )
+
+    # ------------------------------------------------------------------------ the end
+
+    async def finish(self, patient: bool = False) -> None:
+        """Answers what has come, and takes no more; for ever where an application does not end.
+
+        Parameters:
+            patient: lets idle connections ask once more.
+        """
+        self.draining = True
+        while self.connections:
+            for connection in list(self.connections):
+                if not patient:
+                    connection.close_if_idle()
+            await asyncio.sleep(0.01)
+        await self.close()
+
+    async def close(self) -> None:
+        """Lets go of threads and timers."""
+        self._sweeping.cancel()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _now() -> str:
+    now = time.time()
+    local = time.localtime(now)
+    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    zone = time.strftime("%z", local)
+    return time.strftime(f"%d/{month[local.tm_mon - 1]}/%Y:%H:%M:%S {zone}", local)
