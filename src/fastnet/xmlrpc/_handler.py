@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import xmlrpc.server as standard
 
+from fastnet.http.server import BaseHTTPRequestHandler
 
-class SimpleXMLRPCRequestHandler(standard.SimpleXMLRPCRequestHandler):
+
+class SimpleXMLRPCRequestHandler(BaseHTTPRequestHandler, standard.SimpleXMLRPCRequestHandler):
     """Answers POST requests with XML-RPC in them.
 
     Attributes:
