@@ -6,10 +6,11 @@ from fastnet._native.wsgirequests cimport Requests
 
 cdef class Connection(Requests):
     cdef size_t waiting        # bytes that waited to be written when that was last looked at
-    cdef bint consuming, paused, reading_paused, ended_reading
+    cdef bint consuming, reading_paused, ended_reading
 
     cdef int pump(self) except -1
     cdef int put_from_thread(self, Exchange x, object data, bint last) except -1
     cdef int done(self, Exchange x) except -1
     cdef int done_early(self, Exchange x) except -1
+    cdef int rearm(self) except -1
     cdef int linger(self) except -1

@@ -84,13 +84,17 @@ cdef class Connection(Requests):
         """Reads no more while much waits behind a request, or its body's reader is behind."""
         cdef bint much = self.kept is not None and <size_t> len(self.kept) > AHEAD
         cdef object body = None if self.exchange is None else self.exchange.body
-        much = (much and self.state == BUSY) or (body is not None and body.much)
-        if much != self.reading_paused and self.state != CLOSED:
-            self.reading_paused = much
-            if much:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
+        cdef bint ahead = body is not None and body.much
+        much = (much and (self.state == BUSY or self.paused)) or ahead
+        if much == self.reading_paused or self.state == CLOSED:
+            return 0
+        self.reading_paused = much
+        if much:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+        if self.state == BODY and not self.paused:  # nobody waits for what is not read
+            self.await_until(-1 if much else self.site.request_timeout)
         return 0
 
     def resume_body(self):
@@ -102,8 +106,10 @@ cdef class Connection(Requests):
         self.ended_reading = True
         if self.state == BODY and x is not None and x.body is not None:
             x.body.fail(ConnectionResetError("the client ended inside its request's body"))
-            return True
-        return self.state == BUSY
+        # A request that has come whole is answered; TLS has no half of a connection.
+        return self.transport.can_write_eof() and (
+            self.state == BUSY or (self.state == BODY and x is not None and x.body is not None)
+            or (self.kept is not None and self.paused and self.state <= HEAD))
 
     def pause_writing(self):
         self.paused = True
@@ -113,9 +119,10 @@ cdef class Connection(Requests):
     def resume_writing(self):
         cdef Exchange x = self.exchange
         self.paused = False
-        if self.state == BUSY:
-            self.deadline = 0
+        self.rearm()
         if x is None:
+            if not self.consuming and self.state <= HEAD and self.kept is not None:
+                self.pump()
             return
         if x.threaded:
             x.unacked = 0
@@ -128,7 +135,7 @@ cdef class Connection(Requests):
         self.state = CLOSED
         self.deadline = 0
         self.kept = None
-        self.parts = None
+        self.forget_body()
         self.site.connections.discard(self)
         if x is None:
             return
@@ -169,6 +176,7 @@ cdef class Connection(Requests):
     def take_from_thread(self, Exchange x not None, data, bint last):
         """What a thread has made; called on the loop."""
         if data is not None and self.state != CLOSED and not x.gone:
+            x.seen = True
             self.transport.write(data)
         if not self.paused:
             x.unacked = 0
@@ -178,11 +186,13 @@ cdef class Connection(Requests):
 
     cdef int done(self, Exchange x) except -1:
         """The reply is complete."""
-        if self.site.log is not None:
-            self.site.note(x)
-        if x is not self.exchange:
+        if x.spooled is not None:
+            x.spooled.close()
+        if x is not self.exchange:  # refused meanwhile
             return 0
         self.exchange = None
+        if self.site.log is not None:
+            self.site.note(x, self.base)
         if self.state == CLOSED:
             return 0
         if self.state == BODY:
@@ -196,7 +206,9 @@ cdef class Connection(Requests):
 
     cdef int done_early(self, Exchange x) except -1:
         """Answered before the request has come whole: it is read to its end, if that is near."""
-        if x.keep_alive and not self.chunked and self.left <= SWALLOW:
+        self.answered = True
+        if (x.keep_alive and not self.chunked and self.left <= SWALLOW
+                and not self.ended_reading):
             self.await_until(self.site.request_timeout)
             if self.reading_paused:
                 self.hold_back()
@@ -209,21 +221,36 @@ cdef class Connection(Requests):
             self.state = LINGER
             self.transport.close()
             return 0
-        self.await_until(self.site.keep_alive_timeout)
+        self.rearm()
+        if self.reading_paused:
+            self.hold_back()
         if not self.consuming and (self.kept is not None or self.ended_reading):
             self.pump()
+        return 0
+
+    cdef int rearm(self) except -1:
+        """What is waited for in the present state."""
+        if self.paused:
+            self.await_until(self.site.send_timeout)
+        elif self.state == IDLE:
+            self.await_until(self.site.keep_alive_timeout)
+        elif self.state == BUSY or (self.state == BODY and self.reading_paused):
+            self.deadline = 0
+        elif self.state == BODY or self.state == HEAD:
+            self.await_until(self.site.request_timeout)
         return 0
 
     cdef int refuse(self, int status, str reason) except -1:
         """Answers what cannot be served, and ends the connection."""
         cdef Exchange x = self.exchange
         self.exchange = None
+        self.forget_body()
         if x is not None and x.threaded:
             x.gone = True
             x.room.set()
             if x.body is not None:
                 x.body.fail(ValueError(reason))
-        if x is None or not x.head_sent:
+        if not self.answered and (x is None or not x.seen):
             text = f"{status} {REASONS.get(status, 'Bad Request')}"
             body = f"{text}: {reason}\n" if reason else f"{text}\n"
             self.transport.write((

@@ -22,11 +22,14 @@ cdef class Exchange:
     cdef public bint gone     # nobody is there to reply to
     cdef bint has_length, has_date, has_server
     cdef public bint threaded
+    cdef bint seen            # the loop has sent some of the reply
     cdef readonly int status
     cdef int framing
     cdef readonly uint64_t length, sent
     cdef object result, iterator
     cdef public object body
+    cdef object spooled       # a file that holds the request's body
+    cdef readonly str line    # the request's first line, for the access log
     cdef public object room   # what a thread waits for while the peer is slow
     cdef public Py_ssize_t unacked
 

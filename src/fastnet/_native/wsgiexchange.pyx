@@ -36,6 +36,10 @@ cdef enum:
 # Bodies up to this are copied behind their head, larger ones go as they are.
 cdef size_t SMALL = 16 * 1024
 
+# On the loop, so much of a body is made before others have their turn.
+cdef uint64_t TURN_BYTES = 512 * 1024
+cdef int TURN_PIECES = 256
+
 
 cdef class Sink:
     cdef int put(self, Exchange x, object data, bint last) except -1:
@@ -55,6 +59,8 @@ cdef class Exchange:
         a second call without exc_info; with exc_info, that exception where the
         reply has begun already.
         """
+        if self.ended:
+            raise RuntimeError("start_response() was called after the reply's end")
         if exc_info is not None:
             try:
                 if self.head_sent:
@@ -70,6 +76,8 @@ cdef class Exchange:
         """PEP 3333's write(): sends a piece of the body."""
         if self.gone:
             raise BrokenPipeError("the client has gone")
+        if self.ended:
+            raise RuntimeError("write() was called after the reply's end")
         self.emit(data)
         self.flush(False)
         if self.threaded:
@@ -78,6 +86,11 @@ cdef class Exchange:
     def serve(self, app):
         """Runs the application for this request, on a thread of its own."""
         self.run(app)
+
+    def go_on(self):
+        """Others have had their turn."""
+        if not self.ended:
+            self.step()
 
     def begin_file(self, int64_t size):
         """The head of a reply whose body is `size` bytes of a file; how many are to be sent.
@@ -166,6 +179,8 @@ cdef class Exchange:
             self.framing = EMPTY
         elif self.has_length:
             self.framing = LENGTH
+        elif self.to_head and known <= 0:
+            self.framing = EMPTY  # nobody knows how long the body would be
         elif known >= 0:
             self.framing = LENGTH
             self.length = known
@@ -213,7 +228,6 @@ cdef class Exchange:
     cdef int emit_piece(self, const char *data, size_t size, object owner) except -1:
         cdef bint over = False
         if self.framing == EMPTY:
-            self.sent += size
             return 0
         if self.framing == LENGTH and self.sent + size > self.length:
             size = self.length - self.sent
@@ -261,7 +275,7 @@ cdef class Exchange:
             if self.site.is_file(self, result):
                 return 0
             self.iterator = iter(result)
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             self.fail(None)
             raise
         except BaseException as error:
@@ -270,19 +284,25 @@ cdef class Exchange:
 
     cdef int step(self) except -1:
         """Goes on with the body for as long as there is room for it."""
+        cdef uint64_t before = self.sent
+        cdef int pieces = 0
         try:
             while True:
                 if self.gone:
                     return self.finish()
                 if self.sink.full(self):
                     return 0
+                if not self.threaded and (pieces == TURN_PIECES
+                                          or self.sent - before >= TURN_BYTES):
+                    return self.site.later(self)
+                pieces += 1
                 try:
                     data = next(self.iterator)
                 except StopIteration:
                     return self.finish()
                 self.emit(data)
                 self.flush(False)
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             self.fail(None)
             raise
         except BaseException as error:
@@ -315,7 +335,7 @@ cdef class Exchange:
         self.ended = True
         try:
             self.close_result()
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:
             self.site.complain(self, error, "close() of the body failed")
@@ -332,7 +352,7 @@ cdef class Exchange:
             if error is not None and not self.gone:
                 self.site.complain(self, error, "the application failed")
             self.close_result()
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as second:
             self.site.complain(self, second, "close() of the body failed")

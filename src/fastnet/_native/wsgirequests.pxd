@@ -38,13 +38,17 @@ cdef class Requests(Sink):
     cdef readonly object transport
     cdef Out out
     cdef readonly Exchange exchange
-    cdef dict base
+    cdef readonly dict base
     cdef bytearray kept        # what has come and is not used yet
     cdef fn_http_head *own     # of a head that has not come whole
     cdef fn_http_chunks chunks
     cdef uint64_t left         # bytes of the body that are to come, when framed by length
-    cdef bint chunked, expected, spooled
-    cdef object parts
+    cdef bint chunked, expected
+    cdef bint answered         # before its body has come
+    cdef bint paused           # the peer does not take what was written
+    cdef object first          # of the body's pieces
+    cdef bytearray more        # the others
+    cdef object spool          # a file that they are in
     cdef uint64_t body_size
     cdef size_t heard          # bytes of a body since its deadline was set
     cdef int state
@@ -57,6 +61,7 @@ cdef class Requests(Sink):
     cdef size_t take_body(self, const uint8_t *data, size_t size) except? <size_t> -1
     cdef int keep_piece(self, const uint8_t *data, size_t size) except -1
     cdef int body_ended(self) except -1
+    cdef int forget_body(self) except -1
     cdef int dispatch(self) except -1
     cdef int hold_back(self) except -1
     cdef int next_one(self) except -1

@@ -26,5 +26,6 @@ class SiteCore:
 class Requests(Sink):
     transport: Any
     exchange: Exchange | None
+    base: dict[str, Any]
     def __init__(self, site: SiteCore) -> None: ...
     def close_if_idle(self) -> None: ...

@@ -67,7 +67,11 @@ cdef class SiteCore:
         cdef Requests c
         for c in list(self.connections):
             if 0 < c.deadline <= now:
-                c.expire()
+                try:
+                    c.expire()
+                except Exception:  # the others' time passes all the same
+                    c.transport.abort()
+                    raise
 
 
 cdef class Requests(Sink):
@@ -93,6 +97,8 @@ cdef class Requests(Sink):
             if self.state == BODY:
                 at += self.take_body(data + at, size - at)
             elif self.state <= HEAD:
+                if self.paused:  # who does not take replies may not ask for more
+                    break
                 h = self.site.scratch if self.own is NULL else self.own
                 if self.state == IDLE:
                     fn_http_head_reset(h)
@@ -126,6 +132,7 @@ cdef class Requests(Sink):
         """A request's head has come: what it asks for, and whether there is a body."""
         cdef Exchange x = Exchange.__new__(Exchange)
         self.site.requests += 1
+        self.answered = False
         x.sink = self
         x.site = self.site
         x.out = self.out
@@ -140,6 +147,9 @@ cdef class Requests(Sink):
         if self.left > self.site.body_bytes:
             return self.refuse(413, f"a body may be {self.site.body_bytes} bytes long")
         x.environ = self.site.environs.make(self.base, h, data)
+        if self.site.log is not None:
+            x.line = (data + h.method.at)[:h.target.at + h.target.len - h.method.at].decode("latin-1")
+            x.line += " HTTP/1.1" if h.minor else " HTTP/1.0"
         self.exchange = x
         if self.site.threaded:
             x.threaded = True
@@ -164,10 +174,8 @@ cdef class Requests(Sink):
         self.await_until(self.site.request_timeout)
         if x.threaded:
             x.body = self.site.stream(self)
-            x.environ["wsgi.input"] = x.body.reader
+            x.environ["wsgi.input"] = x.body.reader()
             self.site.submit(x)
-        else:
-            self.parts = []
         return 0
 
     cdef size_t take_body(self, const uint8_t *data, size_t size) except? <size_t> -1:
@@ -209,10 +217,25 @@ cdef class Requests(Sink):
         if x.body is not None:
             x.body.feed(piece)
             return self.hold_back()
-        self.parts.append(piece)
-        if self.body_size > SPOOL and not self.spooled:
-            self.spooled = True
-            self.parts = self.site.spool(self.parts)
+        if self.spool is not None:
+            self.spool.write(piece)
+        elif self.body_size > SPOOL:
+            self.spool = self.site.spool(self.first, self.more, piece)
+            self.first = self.more = None
+        elif self.first is None:
+            self.first = piece
+        elif self.more is None:
+            self.more = bytearray(piece)
+        else:
+            self.more += piece
+        return 0
+
+    cdef int forget_body(self) except -1:
+        """What has come of a body is not wanted any more."""
+        self.first = self.more = None
+        spool, self.spool = self.spool, None
+        if spool is not None:
+            spool.close()
         return 0
 
     cdef int body_ended(self) except -1:
@@ -224,12 +247,14 @@ cdef class Requests(Sink):
             self.state = BUSY
             x.body.end()
             return 0
-        parts, self.parts = self.parts, None
-        if self.spooled:
-            self.spooled = False
-            x.environ["wsgi.input"] = parts.whole()
+        if self.spool is not None:
+            x.spooled, self.spool = self.spool, None
+            x.spooled.seek(0)
+            x.environ["wsgi.input"] = x.spooled
         else:
-            x.environ["wsgi.input"] = BytesIO(parts[0] if len(parts) == 1 else b"".join(parts))
+            whole = self.first or b""
+            x.environ["wsgi.input"] = BytesIO(whole if self.more is None else whole + self.more)
+            self.first = self.more = None
         return self.dispatch()
 
     cdef int dispatch(self) except -1:

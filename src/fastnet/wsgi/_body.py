@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import IO
 
-__all__ = ["Spool", "Stream"]
+__all__ = ["Stream", "spool"]
 
 _AHEAD = 256 * 1024  # bytes that may wait for their reader
 
@@ -19,22 +18,23 @@ class Stream(io.RawIOBase):
 
     def __init__(self, resume: Callable[[], None]) -> None:
         self._resume = resume  # called by the reader, when it has caught up
-        self._pieces: deque[memoryview] = deque()
+        self._waiting = bytearray()
         self._changed = threading.Condition()
-        self._size = 0
         self._over = False
         self._error: Exception | None = None
         self.much = False
-        self.reader = io.BufferedReader(self, 64 * 1024)
+
+    def reader(self) -> io.BufferedReader:
+        """What the application reads from; to be called once."""
+        return io.BufferedReader(self, 64 * 1024)
 
     # ----------------------------------------------------------------- on the loop
 
     def feed(self, data: bytes) -> None:
         """More of the body has come."""
         with self._changed:
-            self._pieces.append(memoryview(data))
-            self._size += len(data)
-            self.much = self._size > _AHEAD
+            self._waiting += data
+            self.much = len(self._waiting) > _AHEAD
             self._changed.notify()
 
     def end(self) -> None:
@@ -67,19 +67,16 @@ class Stream(io.RawIOBase):
         if not view:
             return 0
         with self._changed:
-            while not self._pieces and not self._over:
+            while not self._waiting and not self._over:
                 self._changed.wait()
-            if not self._pieces:
+            if not self._waiting:
                 if self._error is not None:
                     raise self._error
                 return 0
-            first = self._pieces.popleft()
-            size = min(len(first), len(view))
-            view[:size] = first[:size]
-            if size < len(first):
-                self._pieces.appendleft(first[size:])
-            self._size -= size
-            caught_up = self.much and self._size <= _AHEAD // 2
+            size = min(len(self._waiting), len(view))
+            view[:size] = memoryview(self._waiting)[:size]
+            del self._waiting[:size]
+            caught_up = self.much and len(self._waiting) <= _AHEAD // 2
             if caught_up:
                 self.much = False
         if caught_up:
@@ -87,23 +84,10 @@ class Stream(io.RawIOBase):
         return size
 
 
-class Spool:
-    """A large body in a temporary file."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the request's to close
-        for piece in pieces:
-            self._file.write(piece)
-
-    def append(self, piece: bytes) -> None:
-        """The next piece."""
-        self._file.write(piece)
-
-    def whole(self) -> IO[bytes]:
-        """All of it, to be read from its beginning."""
-        self._file.seek(0)
-        return self._file
-
-    def close(self) -> None:
-        """For a request that never came whole."""
-        self._file.close()
+def spool(pieces: Iterable[bytes | bytearray | None]) -> IO[bytes]:
+    """A temporary file for a large body, with what has come of it."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the request's to close
+    for piece in pieces:
+        if piece:
+            file.write(piece)
+    return file

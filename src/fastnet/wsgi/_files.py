@@ -60,4 +60,8 @@ async def send(transport: Any, exchange: Exchange, file: Any, offset: int, count
         error = failure
     except Exception as failure:
         error = failure
+    except BaseException:  # cancelled: the server ends
+        exchange.gone = True
+        exchange.end_file(sent, None)
+        raise
     exchange.end_file(sent, error)

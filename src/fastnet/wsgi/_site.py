@@ -10,13 +10,13 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import IO, Any
 
 from fastnet._native.wsgiconn import Connection
 from fastnet._native.wsgiexchange import Exchange
 from fastnet._native.wsgirequests import SiteCore
 from fastnet.limits import Limits
-from fastnet.wsgi._body import Spool, Stream
+from fastnet.wsgi._body import Stream, spool
 from fastnet.wsgi._files import FileWrapper, plain_file, send
 
 __all__ = ["Site"]
@@ -132,15 +132,20 @@ class Site(SiteCore):
 
     def _take(self) -> None:
         self._told = False
-        while self._made:
+        for _ in range(len(self._made)):  # a thread may go on and on
             connection, exchange, data, last = self._made.popleft()
             connection.take_from_thread(exchange, data, last)
 
+    def later(self, exchange: Exchange) -> int:
+        """Goes on with a reply when others have had their turn."""
+        self._loop.call_soon(exchange.go_on)
+        return 0
+
     # ------------------------------------------------------------------------ bodies
 
-    def spool(self, pieces: list[bytes]) -> Spool:
+    def spool(self, *pieces: bytes | bytearray | None) -> IO[bytes]:
         """A place for a body that has become large."""
-        return Spool(pieces)
+        return spool(pieces)
 
     def is_file(self, exchange: Exchange, result: Any) -> bool:
         """Whether the reply's body is a file that is sent from here on by the system."""
@@ -181,20 +186,22 @@ class Site(SiteCore):
         if self.log is not None:
             peer = connection.transport.get_extra_info("peername")
             host = peer[0] if isinstance(peer, tuple) and peer else "-"
-            self.log(f'{host} - - [{_now()}] "-" {status} -')
+            self._write(f'{host} - - [{_now()}] "-" {status} -')
 
-    def note(self, exchange: Exchange) -> None:
+    def note(self, exchange: Exchange, base: dict[str, Any]) -> None:
         """A line of the access log, in the common format."""
-        environ = exchange.environ
-        query = environ["QUERY_STRING"]
-        target = environ["PATH_INFO"].encode("latin-1").decode("ascii", "backslashreplace")
-        target = "".join(c if c.isprintable() and c != '"' else f"\\x{ord(c):02x}" for c in target)
-        line = f"{environ['REQUEST_METHOD']} {target}{'?' if query else ''}{query}"
-        assert self.log is not None
-        self.log(
-            f'{environ["REMOTE_ADDR"] or "-"} - - [{_now()}] "{line} {environ["SERVER_PROTOCOL"]}" '
+        line = (exchange.line or "-").replace("\\", "\\\\").replace('"', '\\"')
+        self._write(
+            f'{base["REMOTE_ADDR"] or "-"} - - [{_now()}] "{line}" '
             f"{exchange.status} {exchange.sent or '-'}"
         )
+
+    def _write(self, line: str) -> None:
+        assert self.log is not None
+        try:
+            self.log(line)
+        except Exception:  # a full disk, say: serving goes on
+            traceback.print_exc()
 
     # ------------------------------------------------------------------------ the end
 
