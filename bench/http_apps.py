@@ -15,7 +15,7 @@ App = Callable[[Environ, Start], Iterable[bytes]]
 TEXT = b"Hello, world!"
 TEN_KIB = (TEXT * 788)[: 10 << 10]
 QUARTER_MIB = (TEXT * 20165)[: 256 << 10]
-PIECE = 1 << 16
+PIECE, FILE_PIECE = 1 << 16, 1 << 18
 APP_VARIABLE = "FASTNET_BENCH_APP"
 
 
@@ -69,7 +69,11 @@ def file_app(name: str) -> App:
         headers = [("Content-Type", "application/octet-stream")]
         headers += [("Content-Length", str(os.path.getsize(name)))]
         start_response("200 OK", headers)
-        wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](open(name, "rb"), 1 << 18)  # noqa: SIM115
+        file = open(name, "rb")  # noqa: SIM115 (closed by the server)
+        wrap = environ.get("wsgi.file_wrapper")
+        if wrap is None:  # PEP 3333 leaves it to the server
+            return iter(lambda: file.read(FILE_PIECE), b"")
+        wrapped: Iterable[bytes] = wrap(file, FILE_PIECE)
         return wrapped
 
     return app

@@ -11,12 +11,13 @@ from http_apps import TEXT
 from http_harness import Running, Wrk
 from http_proof import FASTNET, LOOP, Proof, describe, row, wsgi
 from process import HERE, HarnessError, Process, cpus, missing
-from servers_harness import Results
+from servers_harness import Results, cpu_seconds
 from table import Row
 
 EACH = 1000
 ALONE, BESIDE = "alone", "beside 3,000 bad ones"
-SETTLE = 1.0  # seconds, until buffers are full of what nobody reads
+ROUNDS = 3  # at most: the crowd takes longer to come than a turn
+IDLE, LOOK, PATIENCE = 0.05, 0.5, 60.0  # share of a processor, and seconds
 
 
 def bad(proof: Proof) -> list[Row]:
@@ -50,16 +51,29 @@ def take_turns(proof: Proof, running: Running, crowd: Process, results: Results)
     """Alone and beside them, again and again; how many the server has ended."""
     ended = 0
     running.run(proof.seconds)
-    for _ in range(proof.rounds):
+    for _ in range(min(proof.rounds, ROUNDS)):
         alone = running.run(proof.seconds)
         crowd.tell("connect")
         there = int(crowd.hear("ok", 120.0))
         if there < 3 * EACH:
             raise HarnessError(f"only {there} bad connections")
-        time.sleep(SETTLE)
+        took = settle(running)
+        proof.say(f"  {there:,} are there; the server was busy with them for {took:.0f} s")
         beside = running.run(proof.seconds)
         crowd.tell("drop")
         ended += int(crowd.hear("ok", 60.0))
-        time.sleep(SETTLE)
+        settle(running)
         results.rounds.append({ALONE: alone, BESIDE: beside})  # type: ignore[dict-item]
     return ended
+
+
+def settle(running: Running) -> float:
+    """Waits until the server has nothing to do: buffers full of what nobody reads. Seconds."""
+    pid, began = running.server.child.pid, time.monotonic()
+    while True:
+        used = cpu_seconds([pid])
+        time.sleep(LOOK)
+        if cpu_seconds([pid]) - used < IDLE * LOOK:
+            return time.monotonic() - began
+        if time.monotonic() - began > PATIENCE:
+            raise HarnessError(f"the server is still busy after {PATIENCE:.0f} s")

@@ -77,13 +77,16 @@ def run_pinned(command: list[str], seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Wrk:
-    """Connections that each have a request, or ``pipeline`` of them, under way."""
+    """Connections that each have a request, or more of them, under way.
+
+    A reply that ends with its connection is an error to wrk: ``ends`` counts those as replies.
+    """
 
     connections: int = 64
     path: str = "/"
     words: tuple[str, ...] = ()  # of http_load.lua
     most: float = 1e9  # seconds of a turn, for servers whose figure needs no precision
-    tolerated: float = TOLERATED
+    ends: bool = False
 
     def start(self, where: str) -> Live:
         return _WrkLive(self, where)
@@ -106,8 +109,13 @@ class _WrkLive:
         if not lines:
             raise HarnessError(f"wrk: {text.strip()[-500:]}")
         figures: dict[str, float] = json.loads(lines[-1].partition(" ")[2])
-        if figures["errors"] > self.load.tolerated * figures["requests"]:
-            raise HarnessError(f"wrk: {figures['errors']:,.0f} errors")
+        errors, ended = figures["errors"], figures["ended"]
+        if self.load.ends:
+            figures["requests"] += ended
+        else:
+            errors += ended
+        if errors > TOLERATED * figures["requests"]:
+            raise HarnessError(f"wrk: {errors:,.0f} errors")
         return figures
 
     def close(self) -> None:

@@ -27,7 +27,8 @@ end
 function done(summary, latency)
    local e = summary.errors
    print(string.format(
-      'figures {"requests": %d, "seconds": %.6f, "p50": %.1f, "p99": %.1f, "errors": %d}',
+      'figures {"requests": %d, "seconds": %.6f, "p50": %.1f, "p99": %.1f, ' ..
+      '"ended": %d, "errors": %d}',
       summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
-      e.connect + e.read + e.write + e.status + e.timeout))
+      e.read, e.connect + e.write + e.status + e.timeout))
 end

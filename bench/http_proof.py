@@ -153,4 +153,4 @@ def temporary_directory() -> tempfile.TemporaryDirectory[str]:
 
 def short(load: Wrk) -> Wrk:
     """For servers that end each connection: their ports run out, and no precision is needed."""
-    return replace(load, most=1.0, tolerated=0.05)
+    return replace(load, most=1.0, ends=True)
