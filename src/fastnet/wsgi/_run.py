@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from fastnet._fork import fork
 from fastnet._serve import Server, serve
@@ -50,17 +50,12 @@ def load(name: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module + ".").startswith(error.name + "."):
-            raise
-        raise ValueError(f"there is no module {error.name!r}") from None
-    for part in path.split("."):
-        try:
+        for part in path.split("."):
             found = getattr(found, part)
-        except AttributeError:
-            raise ValueError(f"{module!r} has no {path!r}") from None
+    except (ImportError, AttributeError) as error:
+        raise ValueError(str(error)) from error
     if not callable(found):
-        raise ValueError(f"{name} is not an application: it cannot be called")
+        raise ValueError("it cannot be called, so it is no WSGI application")
     return found
 
 
@@ -72,7 +67,7 @@ def run(
     threads: int = 0,
     ssl_context: ssl.SSLContext | None = None,
     limits: Limits | None = None,
-    access_log: Callable[[str], None] | bool | None = None,
+    access_log: Callable[[str], None] | IO[str] | bool | None = None,
     listening: Callable[[Any], None] | None = None,
     **options: Any,
 ) -> None:
