@@ -162,14 +162,14 @@ async def open_wire(
     try:
         async with asyncio.timeout(timeout):
             direct = context if proxy is None else None
-            name = target.host if direct is not None else None
+            name = target.host.rstrip(".") if direct is not None else None
             reader, writer = await asyncio.open_connection(
                 peer.host, peer.port, ssl=direct, server_hostname=name, limit=_PIECE
             )
             try:
                 if proxy is not None and context is not None:
                     await _tunnel(reader, writer, target, proxy, limits)
-                    await writer.start_tls(context, server_hostname=target.host)
+                    await writer.start_tls(context, server_hostname=target.host.rstrip("."))
                 return AsyncWire(reader, writer, limits)
             except BaseException:
                 writer.transport.abort()

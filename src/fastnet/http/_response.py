@@ -115,7 +115,7 @@ class Response(Answer):
 
     With ``stream=True`` the body is read as the program asks for it, and the
     response must be closed (it is a context manager) or read to its end.
-    Reads undo gzip and deflate; `recv_into` takes the bytes as they are.
+    All reads undo gzip and deflate.
     """
 
     __slots__ = ("_rest", "_limit", "_decoded", "_consumed")
@@ -229,7 +229,7 @@ class Response(Answer):
             arr: a writable array, or memory, as for `fastnet.recv_into`.
 
         Raises:
-            ValueError: the body is longer than the array, or has a content coding.
+            ValueError: the body is longer than the array.
             IncompleteTransfer: it is shorter.
         """
         from fastnet.http._arrays import receive
