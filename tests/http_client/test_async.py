@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import io
+import socket
 import ssl
 
 import numpy as np
@@ -187,6 +189,31 @@ def test_tls_and_tunnels(factory, tmp_path):
     with kit.serving(context) as server, kit.proxying() as (proxy, seen):
         run(factory, work(server.url, proxy.url))
         assert [what for what, _, _ in seen] == ["CONNECT", "GET", "CONNECT"]
+
+
+@LOOPS
+def test_an_end_without_goodbye_is_no_end(factory, tmp_path):
+    ca = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    def cut(sock):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def goodbye(sock):
+        with contextlib.suppress(OSError):
+            sock.unwrap()
+
+    async def work(url):
+        async with http.AsyncSession(trust_env=False, verify=tmp_path / "ca.pem") as session:
+            with pytest.raises(http.IncompleteTransfer):
+                await session.get(url)
+            assert (await session.get(url)).text == "body"
+
+    body = b"HTTP/1.1 200 OK\r\n\r\nbody"
+    with Scripted((body, cut, CLOSE), (body, goodbye, CLOSE), context=context) as server:
+        run(factory, work(server.url))
 
 
 def test_an_asynchronous_body_needs_an_asynchronous_session():

@@ -125,6 +125,17 @@ def test_credentials_stay_where_they_belong():
                 assert "secret" not in crossed
 
 
+def test_session_wide_cookies_are_not_for_who_a_redirect_names():
+    with Scripted(reply(), reply()) as other, http.Session(trust_env=False) as session:
+        session.cookies["token"] = "secret"
+        with Scripted(to(other.url)) as server:
+            assert session.get(server.url).ok
+            assert "Cookie: token=secret" in lines(server, 0)
+            assert "secret" not in "\n".join(lines(other, 0))
+            assert session.get(other.url).ok  # asked for by the program itself
+            assert "Cookie: token=secret" in lines(other, 1)
+
+
 def test_cookies_on_the_way():
     script = [reply(b"", "Location: /in", "Set-Cookie: sid=1; Path=/", status="303 See Other"),
               reply(b"in", "Set-Cookie: last=2")]  # fmt: skip

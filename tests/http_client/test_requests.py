@@ -263,8 +263,15 @@ def test_codings(server, session):
         with session.get(url, stream=True) as response:
             assert response.read(9) == b"packed pa"
             assert response.read() == (b"packed " * 1000)[9:]
-        with session.get(url, stream=True) as response, pytest.raises(ValueError, match="coding"):
-            response.recv_into(bytearray(7000))
+        for size, error in ((7000, None), (6999, ValueError), (7001, http.IncompleteTransfer)):
+            array = np.zeros(size, "u1")
+            with session.get(url, stream=True) as response:
+                if error is None:
+                    assert response.recv_into(array) == size
+                    assert array.tobytes() == b"packed " * 1000
+                else:
+                    with pytest.raises(error):
+                        response.recv_into(array)
     assert session.get(f"{server.url}/gzip", stream=True).text.startswith("packed packed")
 
 

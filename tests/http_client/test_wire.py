@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 
@@ -323,6 +324,30 @@ def test_a_close_from_elsewhere():
             response.close()
             with pytest.raises((http.RequestException, ValueError)):
                 reader.result()
+
+
+def test_a_signal_while_it_waits():
+    class Alarm(Exception):
+        pass
+
+    def ring(*_):
+        raise Alarm
+
+    def silent(sock):
+        sock.recv(1)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with Scripted(silent, (reply(b"")[:-2], silent)) as server:
+            with http.Session(trust_env=False) as session:
+                for _ in range(2):
+                    signal.setitimer(signal.ITIMER_REAL, 0.1)
+                    with pytest.raises(Alarm):
+                        session.get(server.url, timeout=None)
+                assert len(session._pool) == 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_the_kit_is_sound():

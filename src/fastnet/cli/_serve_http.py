@@ -37,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
     with _application(args) as application, _log(args.access_log) as log:
         from fastnet import wsgi
 
-        _announce(where, context is not None, args)
         try:
             wsgi.run(
                 application,
@@ -47,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
                 ssl_context=context,
                 limits=_limits(args),
                 access_log=log,
+                listening=lambda _: _announce(where, context is not None, args),
             )
         except OSError as error:
             raise Failure(f"cannot serve: {_report.reason(error)}") from None

@@ -127,7 +127,7 @@ class AsyncSession(Settings):
                     raise cause from None
                 if wire is None:
                     raise
-                raise translated(error, request) from error
+                raise translated(error, request, touched=wire.touched) from error
 
     def _back(self, key: Any, turn: asyncio.Semaphore | None, wire: AsyncWire | None,
               keep: bool) -> None:  # fmt: skip

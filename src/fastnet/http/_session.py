@@ -249,7 +249,7 @@ class Session(Settings):
                     cause = error.__cause__
                     assert cause is not None
                     raise cause from None
-                raise translated(error, request) from error
+                raise translated(error, request, touched=connection.touched) from error
 
     # ------------------------------------------------------------------------- the verbs
 

@@ -80,7 +80,7 @@ def run(
             has passed (``LISTEN_FDS``).
         workers, threads, ssl_context, limits, access_log, options: as for
             `WSGIServer`.
-        listening: called with the address when it is bound.
+        listening: called with the address, once, when it is served.
 
     Raises:
         ValueError: what cannot be served.
@@ -99,9 +99,7 @@ def run(
         return
     holder = serve(_nobody, address, **{k: v for k, v in options.items() if k in _BINDING})
     try:
-        if listening is not None:
-            listening(holder.address)
-        Master(app, holder, asked).run()
+        Master(app, holder, asked, listening).run()
     finally:
         holder.shutdown(0)
 
@@ -131,7 +129,14 @@ def _serve_here(server: WSGIServer) -> None:
 class Master:
     """Keeps one generation at work."""
 
-    def __init__(self, name: str, holder: Server, asked: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        holder: Server,
+        asked: dict[str, Any],
+        listening: Callable[[Any], None] | None,
+    ) -> None:
+        self._listening = listening
         self._name = name
         self._holder = holder
         self._asked = asked
@@ -215,6 +220,9 @@ class Master:
             print("fastnet: reloading failed; the one before goes on", file=sys.stderr)
             return
         before, self._present = self._present, pid
+        if self._listening is not None:
+            self._listening(self._holder.address)
+            self._listening = None
         if before:
             self._leaving.add(before)
             _send(before, signal.SIGUSR1)
