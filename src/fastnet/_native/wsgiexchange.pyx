@@ -250,7 +250,7 @@ cdef class Exchange:
 
     cdef int flush(self, bint last) except -1:
         cdef object data = None
-        if self.out.size:
+        if self.out.size and self.head_sent:  # until then it may be taken back
             data = self.out.take()
         if data is not None or last:
             self.sink.put(self, data, last)

@@ -13,6 +13,9 @@ from fastnet._native.wsgiexchange import Exchange
 __all__ = ["FileWrapper", "plain_file", "send"]
 
 
+_PIECE = 256 * 1024  # bytes; who takes them in less than `Limits.send_timeout` is alive
+
+
 class FileWrapper:
     """An iterable over a file-like object, which the server may send without reading it.
 
@@ -47,14 +50,29 @@ def plain_file(filelike: Any) -> tuple[int, int] | None:
     return offset, max(0, state.st_size - offset)
 
 
-async def send(transport: Any, exchange: Exchange, file: Any, offset: int, count: int) -> None:
-    """Sends a part of a file as the body of a reply whose head was sent."""
+async def send(
+    transport: Any, exchange: Exchange, file: Any, offset: int, count: int, patience: float | None
+) -> None:
+    """Sends a part of a file as the body of a reply whose head was sent.
+
+    Parameters:
+        patience: seconds in which the peer must take a piece; None waits for ever.
+    """
     loop = asyncio.get_running_loop()
     sent = 0
     error: BaseException | None = None
     try:
-        if count:
-            sent = await loop.sendfile(transport, file, offset, count)
+        while sent < count:
+            async with asyncio.timeout(patience):
+                piece = min(count - sent, _PIECE)
+                taken = await loop.sendfile(transport, file, offset + sent, piece)
+            sent += taken
+            if taken < piece:  # the file has become shorter
+                break
+    except TimeoutError as failure:
+        exchange.gone = True
+        error = failure
+        transport.abort()
     except (ConnectionError, RuntimeError) as failure:
         exchange.gone = True
         error = failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import socket
 import ssl
@@ -18,6 +19,7 @@ from fastnet.wsgi._site import Site
 
 __all__ = ["WSGIRequestHandler", "WSGIServer", "make_server"]
 
+_FOR_EVER = 1e9  # seconds
 _RETIRING = 60.0  # seconds, where an idle connection may stay for ever
 
 
@@ -31,6 +33,7 @@ class Factory:
         self.workers = workers
         self.log = log
         self.site: Site | None = None
+        self._before = 0  # requests of sites that have ended
         self.patient = mmap.mmap(-1, 1)  # for worker processes, too
 
     def __call__(self) -> Connection:
@@ -48,12 +51,17 @@ class Factory:
         """What is under way is cut."""
         site, self.site = self.site, None
         if site is not None:
+            self._before += site.requests
             await site.close()
+
+    def count(self, requests: int) -> None:
+        """So many more have come, by another way."""
+        self._before += requests
 
     @property
     def requests(self) -> int:
         """How many have come, in this process."""
-        return 0 if self.site is None else self.site.requests
+        return self._before + (0 if self.site is None else self.site.requests)
 
 
 class WSGIRequestHandler:
@@ -166,8 +174,11 @@ class WSGIServer:
         factory = _Once(self._factory)
         options = {**self._options, "workers": 1}
         once = serve(factory, [sock.dup() for sock in self._server.sockets], **options)
-        factory.end = once.shutdown
-        once.serve_forever()
+        factory.end = lambda: once.shutdown(_FOR_EVER)
+        try:
+            once.serve_forever()
+        finally:
+            factory.ended()
 
     def server_close(self) -> None:
         """Ends the server; closes its sockets."""
@@ -229,17 +240,35 @@ class _Once:
 
     def __init__(self, factory: Factory) -> None:
         self._inner = Factory(factory.app, factory.limits, factory.threads, 1, factory.log)
+        self._outer = factory
+        self._ending: threading.Thread | None = None
         self.end: Callable[[], None] = lambda: None
 
     def __call__(self) -> Connection:
         connection = self._inner()
         assert self._inner.site is not None
         self._inner.site.draining = True
-        threading.Thread(target=self.end, daemon=True).start()
+        if self._ending is None:
+            self._ending = threading.Thread(target=lambda: self.end(), daemon=True)
+            self._ending.start()
         return connection
 
-    finish = property(lambda self: self._inner.finish)
-    close = property(lambda self: self._inner.close)
+    async def finish(self) -> None:
+        """Waits for the first request, or for its client to go without."""
+        site = self._inner.site
+        while site is not None and site.connections and not site.requests:
+            await asyncio.sleep(0.01)
+        await self._inner.finish()
+
+    async def close(self) -> None:
+        """What is under way is cut."""
+        await self._inner.close()
+
+    def ended(self) -> None:
+        """Nothing is left of it."""
+        self._outer.count(self._inner.requests)
+        if self._ending is not None:
+            self._ending.join()
 
 
 def _log(wanted: Any) -> Callable[[str], None] | None:

@@ -59,6 +59,7 @@ class Site(SiteCore):
         self._pool = ThreadPoolExecutor(threads, "fastnet-wsgi") if threads else None
         self._made: deque[tuple[Connection, Exchange, bytes | None, bool]] = deque()
         self._told = False
+        self._patience = limits.send_timeout
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: asyncio.Event | None = None
         self.base = {
@@ -160,7 +161,9 @@ class Site(SiteCore):
         count = exchange.begin_file(part[1])
         if count is None:
             return False
-        task = self._loop.create_task(send(transport, exchange, result.filelike, part[0], count))
+        task = self._loop.create_task(
+            send(transport, exchange, result.filelike, part[0], count, self._patience)
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
