@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
+
 import http_checks as checks
 from http_apps import TEXT
 from http_harness import Contestant, Role
@@ -40,7 +43,7 @@ def download(proof: Proof) -> list[Row]:
     case = "download of 256 MiB into an array"
     with temporary_directory() as directory:
         name = make_file(directory, SIZE)
-        params = (("size", SIZE),)
+        params = (("size", SIZE), ("crc", zlib.crc32(Path(name).read_bytes())))
         words, check = (f"file={name}", "cc=auto"), checks.file(name)
         http = reference(Role("array-session", params), check, *words, name=INTO)
         contestants = [
@@ -48,7 +51,7 @@ def download(proof: Proof) -> list[Row]:
             Contestant(INTO, http.server, http.load, NEEDS, http.check),
             Contestant(
                 SENT,
-                python_server("http_servers:send_arrays", size=SIZE),
+                python_server("http_servers:send_arrays", file=name),
                 Role("array-sent", params),
                 ("fastnet:send_from",),
             ),

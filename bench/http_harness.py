@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -184,7 +184,7 @@ class Contestant:
     server: tuple[str, ...]
     load: Load
     requires: tuple[str, ...] = ()
-    check: Callable[[str], None] | None = None  # raises HarnessError
+    check: Callable[[str], str] | None = None  # returns remarks, raises HarnessError
 
 
 class Running:
@@ -195,10 +195,11 @@ class Running:
         self.memory: dict[str, int] = {}
         self.server = Process(contestant.server, cpus()[0], group=True)
         self.client: Live | None = None
+        self.remarks = ""
         try:
             self.where = self.server.hear("ready", 60.0)
             if contestant.check is not None:
-                contestant.check(self.where)
+                self.remarks = contestant.check(self.where)
             self.client = contestant.load.start(self.where)
         except OSError as exc:
             wrong = f"{type(exc).__name__}: {exc}\n{self.server.complaints()}"
@@ -256,3 +257,9 @@ class HTTPComparison(Comparison):
     """Contestants side by side."""
 
     runner = Running
+
+    def start(self, contestants: Iterable[Contestant]) -> None:  # type: ignore[override]
+        super().start(contestants)  # type: ignore[arg-type]
+        for name, running in self.running.items():
+            if running.remarks:  # type: ignore[attr-defined]
+                self.say(f"  {name}: {running.remarks}")  # type: ignore[attr-defined]

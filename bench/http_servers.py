@@ -127,13 +127,13 @@ def xmlrpc(package: str = "xmlrpc", *, threads: bool = True, keep_alive: bool = 
         server.serve_forever()
 
 
-def send_arrays(size: int) -> None:
-    """Sends an array of so many bytes for every byte that a connection sends."""
+def send_arrays(file: str) -> None:
+    """Sends a file's bytes, as an array, for every byte that a connection sends."""
     import numpy as np
 
     import fastnet
 
-    array = np.arange(size // 8)
+    array = np.fromfile(file)
     with socket.create_server((HOST, 0)) as listener:
         announce(listener)
         while True:

@@ -50,8 +50,7 @@ int main(int argc, char **argv)
     int fd = socket(where.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&where.address, where.length) < 0)
         die("connect");
-    int size =
-        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: bench\r\n\r\n", argv[2]);
+    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: bench\r\n\r\n", argv[2]);
     double began = now();
     double end = began + strtod(argv[3], NULL);
     double bytes = 0;

@@ -27,13 +27,13 @@ enum { CHUNK = 1 << 16, EVENTS = 512, HEAD = 4096, REPLIES = 1 << 20 };
 
 struct conn {
     int fd;
-    int writing;    /* EPOLLOUT is armed, and nothing is read */
-    size_t skip;    /* bytes of a request's body that are still to come */
-    size_t owed;    /* bytes of replies, files apart */
-    size_t phase;   /* where in a reply they begin */
-    size_t files;   /* replies with a file that are owed, the present one too */
-    off_t offset;   /* in the present file */
-    size_t have;    /* of `part` */
+    int writing;     /* EPOLLOUT is armed, and nothing is read */
+    size_t skip;     /* bytes of a request's body that are still to come */
+    size_t owed;     /* bytes of replies, files apart */
+    size_t phase;    /* where in a reply they begin */
+    size_t files;    /* replies with a file that are owed, the present one too */
+    off_t offset;    /* in the present file */
+    size_t have;     /* of `part` */
     char part[HEAD]; /* a head that has not come whole */
 };
 
