@@ -12,6 +12,7 @@ import xmlrpc.client as standard
 
 import pytest
 
+import fastnet
 import xmlrpc_kit as kit
 from fastnet.xmlrpc import client
 from links import Background
@@ -189,6 +190,43 @@ def test_verbose(capsys):
     out = capsys.readouterr().out
     assert "body: b" in out
     assert "send: b" in out
+
+
+def test_a_server_that_closes_what_it_said_it_keeps():
+    class Liar(kit.KeepAlive):
+        def do_POST(self):
+            super().do_POST()
+            self.close_connection = True
+
+    with kit.served(handler=Liar) as (running, url):
+        with client.ServerProxy(url) as calls:
+            assert [calls.add(n, 1) for n in range(4)] == [1, 2, 3, 4]
+        assert running.connections >= 4
+        calls("close")()
+        assert calls.add(4, 1) == 5  # a closed proxy opens again
+        calls("close")()
+
+
+def test_one_transport_for_several_servers():
+    with kit.served() as (_, one), kit.served() as (_, two):
+        transport = client.Transport()
+        proxies = [client.ServerProxy(url, transport) for url in (one, two)]
+        assert [calls.add(1, n) for n in range(2) for calls in proxies] == [1, 1, 2, 2]
+        transport.close()
+
+
+def test_a_claim_is_no_allocation():
+    claim = b"HTTP/1.1 200 OK\r\nContent-Length: 4000000000000000000\r\n\r\n<params/>"
+    with saying(claim) as (url, _):
+        with client.ServerProxy(url) as calls:
+            with pytest.raises(http.client.IncompleteRead):
+                calls.x()
+    for claim in (b"9" * 40, b"-1", b"1, 2"):
+        with saying(b"HTTP/1.1 200 OK\r\nContent-Length: " + claim + b"\r\n\r\n") as (url, _):
+            with client.ServerProxy(url) as calls:
+                with pytest.raises(http.client.HTTPException) as caught:
+                    calls.x()
+                assert isinstance(caught.value, fastnet.ProtocolError)
 
 
 def test_a_server_that_ends_connections_is_called_again():

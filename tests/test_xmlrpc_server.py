@@ -169,6 +169,48 @@ def test_what_was_not_read_is_no_request(head, status):
         assert said.count(b"HTTP/1.1 ") == (2 if status == 200 else 1)
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_quick_way_says_the_same(quick):
+    class Handler(kit.KeepAlive):
+        def date_time_string(self, timestamp=None):
+            return "now"
+
+        if not quick:
+
+            def send_header(self, keyword, value):
+                super().send_header(keyword, value)
+
+    assert Handler._plain == quick
+
+    class Failing(kit.Threaded):
+        _send_traceback_header = True
+
+        def _marshaled_dispatch(self, data, dispatch_method=None, path=None):
+            if b"fail" in data:
+                raise ValueError("on\r\npurpose")
+            return super()._marshaled_dispatch(data, dispatch_method, path)
+
+    large = client.dumps(("x" * 4000,), "echo").encode()
+    with kit.served(Failing, Handler) as (running, _):
+        answer, data = kit.posted(running, CALL)
+        names = ["Server", "Date", "Content-type", "Content-length"]
+        assert [name for name, _ in answer.getheaders()] == names
+        assert (answer.version, answer.getheader("Date"), client.loads(data)[0]) == (
+            11,
+            "now",
+            (3,),
+        )
+        for accepts, packed in (("gzip", "gzip"), ("gzip;q=0", None), ("br", None)):
+            answer, data = kit.posted(running, large, Accept_Encoding=accepts)
+            assert answer.getheader("Content-Encoding") == packed
+            data = gzip.decompress(data) if packed else data
+            assert client.loads(data) == ((["x" * 4000],), None)
+        answer, data = kit.posted(running, b"fail")
+        assert (answer.status, data) == (500, b"")
+        assert answer.getheader("X-exception") == "on purpose"
+        assert "ValueError" in answer.getheader("X-traceback")
+
+
 def test_documentation():
     class Handler(server.DocXMLRPCRequestHandler):
         protocol_version = "HTTP/1.1"

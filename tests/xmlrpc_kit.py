@@ -97,6 +97,7 @@ class KeepAlive(ours.SimpleXMLRPCRequestHandler):
     """Serves several calls on one connection."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 30
 
 
 class Threaded(ThreadingMixIn, ours.SimpleXMLRPCServer):

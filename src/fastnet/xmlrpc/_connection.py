@@ -115,6 +115,10 @@ class Line:
                 raise http.client.IncompleteRead(b"") from error
             text = "Remote end closed connection without response"
             raise http.client.RemoteDisconnected(text) from error
+        except ConnectionError as error:
+            if began:  # called and answered: not to be called again
+                raise http.client.IncompleteRead(b"") from error
+            raise
         except errors.LimitError:
             if began:
                 raise
