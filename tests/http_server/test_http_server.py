@@ -17,7 +17,6 @@ import pytest
 
 import links
 from fastnet.http import server as ours
-from fastnet.http._head import read as read_head
 from fastnet.sockets import Socket
 from fastnet.socketserver import UnixStreamServer
 from tlsfiles import Files
@@ -211,89 +210,6 @@ def test_errors_go_in_one_send(server):
         assert (reply.status, reply.headers["Connection"]) == (501, "close")
         assert len(reply.read()) == int(reply.headers["Content-Length"])
     assert len(Handler.sends) == 1
-
-
-HEADS = [
-    b"GET /shown HTTP/1.1\r\n\r\n",
-    b"GET /shown HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-    b"GET /shown?q HTTP/1.1\r\nHost: a\r\nX:  b c \t\r\nX: \xe9\r\nEmpty:\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\nA : b\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\nno colon\r\nA: b\r\n\r\n",
-    b"GET /shown HTTP/1.1\nA: b\n\n",
-    b"GET /shown HTTP/1.1\r\nA: b\rc\r\nD: e\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\nA: b\0c\x0b\x1c\x85d\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n",
-    b"GET //shown HTTP/1.1\r\n\r\n",
-    b"GET  /shown   HTTP/1.1 \r\n\r\n",
-    b"GET /shown\r\n",
-    b"GET /shown HTTP/1.2\r\n\r\n",
-    b"GET /shown HTTP/2.0\r\n\r\n",
-    b"GET /shown HTTP/1.1.1\r\n\r\n",
-    b"GET /shown FTP/1.1\r\n\r\n",
-    b"GET /sh\xe9wn x HTTP/1.1\r\n\r\n",
-    b"get /shown HTTP/1.1\r\n\r\n",
-    b"\r\n",
-    b"GET /shown HTTP/1.1\r\nConnection: Close\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\nExpect: 100-Continue\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\n" + b"A: b\r\n" * 99 + b"\r\n",
-    b"GET /shown HTTP/1.1\r\n" + b"A: b\r\n" * 101 + b"\r\n",
-    b"GET /shown HTTP/1.1\r\nA: " + b"b" * 65537 + b"\r\n\r\n",
-    b"GET /" + b"a" * 65536 + b" HTTP/1.1\r\n\r\n",
-    b"GET /shown HTTP/1.1\r\nA: b",
-]
-
-
-def test_heads_are_read_as_the_standard_library_reads_them():
-    class Standard(standard.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        log_message = Handler.log_message
-        _head, do_GET, shown = Handler._head, Handler.do_GET, Handler.shown
-
-    class Plain(Handler):
-        pass
-
-    def said(handler, head):
-        here, there = socket.socketpair()
-        with here, there:
-            there.settimeout(links.SOON)
-            thread = threading.Thread(target=handler, args=(here, ("there", 1), None))
-            thread.start()
-            with contextlib.suppress(ConnectionError):
-                there.sendall(head)
-            there.shutdown(socket.SHUT_WR)
-            thread.join()
-            here.shutdown(socket.SHUT_WR)
-            parts = []
-            while part := there.recv(65536):
-                parts.append(part)
-        lines = b"".join(parts).split(b"\r\n")
-        return [line for line in lines if not line.startswith((b"Date:", b"Server:"))]
-
-    for head in HEADS:
-        assert said(Plain, head) == said(Standard, head), head[:60]
-
-
-def test_usual_heads_take_the_quick_way():
-    class File:
-        def __init__(self, data):
-            self.data, self.taken = data, 0
-
-        def peek(self):
-            return self.data
-
-        def read(self, count):
-            self.taken += count
-
-    message = http.client.HTTPMessage
-    file = File(b"Host: a\r\nAccept: */*\r\n\r\nbody")
-    head = read_head(b"GET /x HTTP/1.1\r\n", file, message)
-    assert head.headers.items() == [("Host", "a"), ("Accept", "*/*")]
-    assert file.taken == len(b"Host: a\r\nAccept: */*\r\n\r\n")
-    for data in (b"Host: a\r\n", b"Host: a\r\n b\r\n\r\n", b"Host : a\r\n\r\n", b""):
-        file = File(data)
-        assert read_head(b"GET /x HTTP/1.1\r\n", file, message) is None
-        assert file.taken == 0
 
 
 # --------------------------------------------------------------------------- files
