@@ -7,7 +7,7 @@ import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from wsgiref.validate import validator
 
 import links
@@ -52,7 +52,7 @@ class Client:
             self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
         self._got = b""
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

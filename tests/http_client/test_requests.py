@@ -12,7 +12,7 @@ import client_kit as kit
 from fastnet import http
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server():
     with kit.serving() as server:
         yield server
@@ -22,11 +22,6 @@ def server():
 def session():
     with http.Session(trust_env=False) as session:
         yield session
-
-
-@pytest.fixture(autouse=True)
-def leaves_nothing_behind():
-    """The server of the module outlives a test; test_pool.py sees to what is left."""
 
 
 def test_every_method(server, session):

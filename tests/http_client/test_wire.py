@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import time
@@ -102,6 +103,42 @@ def test_what_is_no_response_is_refused():
                 assert isinstance(caught.value, (fastnet.ProtocolError, http.RequestException))
                 assert len(str(caught.value)) > 10, data
             assert len(session._pool) == 0
+
+
+def outcome(data, step, to_head):
+    """What a response comes to when it comes in pieces of so many bytes."""
+    r, room, got = Reply(1000, 20, 3000), bytearray(9), b""
+    try:
+        r.begin(to_head)
+        for at in range(0, len(data), step):
+            r.feed(data[at : at + step])
+            while r.headed and (n := r.take_into(room)):
+                got += room[:n]
+            if r.headed and r.ended:
+                break
+        if not (r.headed and r.ended):
+            r.eof()
+    except fastnet.Error as error:
+        return type(error), got
+    return r.status, got, r.fields
+
+
+def test_damaged_responses_mean_the_same_however_they_come():
+    source, inserts = random.Random(5), (b"\r\n", b"0", b"\r\n\r\n", b"Content-Length: 3\r\n")
+    for _ in range(5000):
+        data = bytearray(source.choice([data for data, _ in WHOLE] + BAD))
+        for _ in range(source.randrange(4)):
+            at, what = source.randrange(len(data) + 1), source.randrange(3)
+            if what == 0:
+                data[at : at + 1] = bytes([source.choice(b"\r\n \t:;0159aFz-\0\xff")])
+            elif what == 1:
+                data[at:at] = source.choice(inserts)
+            else:
+                del data[at : at + source.randrange(1, 6)]
+        whole, to_head = bytes(data), source.random() < 0.2
+        expected = outcome(whole, len(whole) or 1, to_head)
+        assert outcome(whole, 1, to_head) == expected, whole
+        assert outcome(whole, source.randrange(2, 40), to_head) == expected, whole
 
 
 def test_limits():

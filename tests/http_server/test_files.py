@@ -13,9 +13,9 @@ import wsgiref.util
 
 import pytest
 
+from app_kit import call, environment, run, served
 from fastnet.http import _beneath
 from fastnet.http.files import Files
-from wsgi_kit import call, environment, run, served
 
 OLD = 1_600_000_000  # long enough ago for strong tags
 DATA = bytes(range(256)) * 4  # 1024 bytes

@@ -14,7 +14,7 @@ import pytest
 
 import links
 import recipe_programs as programs
-from wsgi_kit import call
+from app_kit import call
 
 HAS_SERVER = importlib.util.find_spec("fastnet.wsgi") is not None
 needs_server = pytest.mark.skipif(not HAS_SERVER, reason="fastnet.wsgi is not here")

@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 
+from app_kit import call, environment, run
 from fastnet.rest import (
     BadRequest,
     BodyLimits,
@@ -23,7 +24,6 @@ from fastnet.rest import (
     json_reply,
     redirect,
 )
-from wsgi_kit import call, environment, run
 
 
 class Colour(enum.Enum):

@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
+from app_kit import call, environment, run
 from fastnet.rest import Converter, PathDispatcher
-from wsgi_kit import call, environment, run
 
 U = "12345678-1234-5678-1234-567812345678"
 

@@ -174,7 +174,8 @@ def test_bodies_beyond_the_limit(threads: int) -> None:
             assert client.ask(body=b"x" * 10, method="POST").body == b"x" * 10
             assert client.ask(CHUNKED, body=chunks(b"x" * 10), method="POST").status == 200
             reply = client.ask(body=b"x" * 11, method="POST")
-            assert reply.status == 413 and reply.headers["connection"] == "close"
+            assert reply.status == 413
+            assert reply.headers["connection"] == "close"
             assert client.closed()
         for framed in (chunks(b"x" * 11), chunks(b"x" * 9, b"yy"), b"fffffff\r\n"):
             with Client(server) as client:
@@ -201,7 +202,8 @@ def test_a_body_that_is_refused_while_a_thread_answers(threads: int) -> None:
     with serving(app, threads, check=False, access_log=lines.append) as server:
         with Client(server) as client:
             client.send(request(CHUNKED, method="POST"))
-            assert begun.wait(30) and client._until(b"begun")
+            assert begun.wait(30)
+            assert client._until(b"begun")
             client.send(b"no chunk\r\n")
             wait_until(lambda: lines)
             refused.set()

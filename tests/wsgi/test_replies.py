@@ -56,17 +56,20 @@ def test_framing(threads: int) -> None:
         with Client(server) as client:
             for name, (body, length) in expected.items():
                 reply = client.ask(target="/" + name)
-                assert reply.status == 200 and reply.body == body, name
+                assert reply.status == 200, name
+                assert reply.body == body, name
                 if length is not None:
                     assert reply.headers["content-length"] == length
                     assert "transfer-encoding" not in reply.headers
                 assert reply.headers["server"] == "fastnet"
-                assert reply.headers["date"].endswith(" GMT") and len(reply.headers["date"]) == 29
+                assert reply.headers["date"].endswith(" GMT")
+                assert len(reply.headers["date"]) == 29
                 assert "connection" not in reply.headers
         for name, (body, length) in expected.items():
             with Client(server) as client:
                 reply = client.ask(target="/" + name, version="1.0")
-                assert reply.body == body and reply.headers["connection"] == "close"
+                assert reply.body == body
+                assert reply.headers["connection"] == "close"
                 assert "transfer-encoding" not in reply.headers
                 assert reply.headers.get("content-length") == length or length is None
                 assert client.closed()
@@ -90,10 +93,12 @@ def test_heads_without_bodies(threads: int) -> None:
         assert client.ask(target="/length", method="HEAD").headers["content-length"] == "999"
         for method in ("GET", "HEAD"):
             no = client.ask(target="/no", method=method)
-            assert no.status == 204 and no.body == b""
+            assert no.status == 204
+            assert no.body == b""
             assert not {"content-length", "transfer-encoding"} & set(no.headers)
             same = client.ask(target="/same", method=method)
-            assert same.status == 304 and same.headers["content-length"] == "77"
+            assert same.status == 304
+            assert same.headers["content-length"] == "77"
         assert client.ask(target="/one").body == b"one"
 
 
@@ -174,7 +179,8 @@ def test_what_may_not_be_said_is_a_500(threads: int, capsys: Any) -> None:
         for name, given in BAD.items():
             now[0] = given
             reply = client.ask()
-            assert reply.status == 500 and b"abc" not in reply.body, name
+            assert reply.status == 500, name
+            assert b"abc" not in reply.body, name
             assert isinstance(raised.pop(), (TypeError, ValueError)), name
             assert not {"c", "x", "upgrade"} & set(reply.headers), name
         now[0] = (OK, [])
@@ -220,10 +226,13 @@ def test_bodies_that_are_none(threads: int, capsys: Any) -> None:
     with serving(app, threads, check=False) as server, Client(server) as client:
         for name in app.hows:
             reply = client.ask(target="/" + name)
-            assert reply.status == 500 and reply.body == b"Internal Server Error\n", name
+            assert reply.status == 500, name
+            assert reply.body == b"Internal Server Error\n", name
             assert client.ask(target="/" + name, method="HEAD").status == 500
     told = capsys.readouterr().err
-    assert "KeyError: 'before'" in told and "SystemExit" in told and "/texts" in told
+    assert "KeyError: 'before'" in told
+    assert "SystemExit" in told
+    assert "/texts" in told
 
 
 def test_exc_info(threads: int, capsys: Any) -> None:
@@ -257,11 +266,13 @@ def test_exc_info(threads: int, capsys: Any) -> None:
         with Client(server) as client:
             for name in ("before", "first"):
                 reply = client.ask(target="/" + name)
-                assert reply.status == 503 and reply.body == b"sorry"
+                assert reply.status == 503
+                assert reply.body == b"sorry"
                 assert reply.headers["x-a"] == "2"
             with pytest.raises(EOFError):
                 client.ask(target="/after")
-        assert len(caught) == 1 and "first" in capsys.readouterr().err
+        assert len(caught) == 1
+        assert "first" in capsys.readouterr().err
 
 
 def test_write(threads: int) -> None:
@@ -324,7 +335,8 @@ def test_bodies_of_another_length_than_was_said(threads: int, capsys: Any) -> No
                 assert client.ask(target="/" + name).body == body
                 assert client.closed()
     told = capsys.readouterr().err
-    assert "Content-Length says 10" in told and "longer than its Content-Length, 3" in told
+    assert "Content-Length says 10" in told
+    assert "longer than its Content-Length, 3" in told
 
 
 def test_a_body_that_breaks_ends_the_connection(threads: int, capsys: Any) -> None:
