@@ -20,7 +20,8 @@ cdef class Exchange:
     cdef bint http11, to_head, keep_alive
     cdef bint started, head_sent, ended, closing
     cdef public bint gone     # nobody is there to reply to
-    cdef bint has_length, has_date, has_server
+    cdef readonly bint has_length
+    cdef bint has_date, has_server
     cdef public bint threaded
     cdef bint seen            # the loop has sent some of the reply
     cdef readonly int status

@@ -11,6 +11,7 @@ class Exchange:
     environ: dict[str, Any]
     gone: bool
     threaded: bool
+    has_length: bool
     length: int
     sent: int
     line: str | None

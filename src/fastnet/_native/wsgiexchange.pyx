@@ -302,6 +302,8 @@ cdef class Exchange:
                     return self.finish()
                 self.emit(data)
                 self.flush(False)
+                if self.head_sent and self.framing == EMPTY:
+                    return self.finish()
         except KeyboardInterrupt:
             self.fail(None)
             raise

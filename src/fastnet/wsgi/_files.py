@@ -27,10 +27,16 @@ class FileWrapper:
     def __init__(self, filelike: Any, block_size: int = 64 * 1024) -> None:
         self.filelike = filelike
         self.block_size = block_size
+        self.most: int | None = None  # bytes that the reply's Content-Length allows
 
     def __iter__(self) -> Iterator[bytes]:
-        while data := self.filelike.read(self.block_size):
+        while data := self.filelike.read(self._size()):
             yield data
+            if self.most is not None:
+                self.most -= len(data)
+
+    def _size(self) -> int:
+        return self.block_size if self.most is None else min(self.block_size, self.most)
 
     def close(self) -> None:
         """Closes the file-like object, if it can be."""

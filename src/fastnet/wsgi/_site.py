@@ -152,6 +152,8 @@ class Site(SiteCore):
         """Whether the reply's body is a file that is sent from here on by the system."""
         if type(result) is not FileWrapper or exchange.sink.transport is None:
             return False
+        if exchange.has_length:
+            result.most = exchange.length
         transport = exchange.sink.transport
         part = plain_file(result.filelike)
         if part is None or transport.get_extra_info("ssl_object") is not None:
