@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import signal
 import socket
+import threading
 import time
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 import client_kit as kit
 import fastnet
+import links
 from client_kit import CLOSE, Scripted, chunked, reply
 from fastnet import Limits, http
 from fastnet._native.httpconn import Connection
@@ -310,7 +313,6 @@ def test_an_early_answer():
             pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        import links
 
         def serve():
             for _ in range(2):
@@ -347,8 +349,6 @@ def test_one_at_a_time():
 
 
 def test_a_close_from_elsewhere():
-    import links
-
     def silent(sock):
         sock.recv(1)
 
@@ -361,6 +361,36 @@ def test_a_close_from_elsewhere():
             response.close()
             with pytest.raises((http.RequestException, ValueError)):
                 reader.result()
+
+
+def test_two_threads_at_one_response():
+    def late(sock):
+        done.wait(links.SOON)
+        sock.sendall(b"12345")
+
+    done = threading.Event()
+    with Scripted((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", late)) as server:
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        connection = Connection(sock)
+        try:
+            connection.exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 20)
+            reader = links.Background(connection.read, 10, 20)
+            refused = functools.partial(is_refused, connection)
+            links.wait_until(refused)
+            done.set()
+            assert reader.result() == b"12345"
+        finally:
+            connection.close()
+
+
+def is_refused(connection):
+    try:
+        connection.start()
+    except RuntimeError:
+        return True
+    except fastnet.Error:  # the other thread is not there yet
+        return False
+    raise AssertionError
 
 
 def test_a_signal_while_it_waits():
