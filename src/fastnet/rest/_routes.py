@@ -39,7 +39,7 @@ CONVERTERS = {
         {"type": "string", "format": "uuid"},
     ),
 }
-_MIXED = 255  # characters of a segment with several parameters
+_MIXED = 128  # characters of a segment with several parameters
 _PARAMETER = re.compile(r"<(?:([^\W\d]\w*):)?([^\W\d]\w*)>")
 
 
