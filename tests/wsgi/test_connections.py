@@ -43,7 +43,8 @@ def test_a_stream_ends_an_old_connection(threads: int) -> None:
 
     with serving(app, threads) as server, Client(server) as client:
         reply = client.ask("Connection: keep-alive", version="1.0")
-        assert reply.body == b"ab" and reply.headers["connection"] == "close"
+        assert reply.body == b"ab"
+        assert reply.headers["connection"] == "close"
 
 
 def test_requests_one_behind_the_other(threads: int) -> None:
@@ -214,7 +215,8 @@ def test_idle_connections_end(threads: int) -> None:
         Client(server) as client,
     ):
         assert client.ask().status == 200
-        assert client.closed() and silent.closed()
+        assert client.closed()
+        assert silent.closed()
 
 
 def test_as_many_connections_as_are_allowed(threads: int) -> None:
@@ -244,7 +246,9 @@ def test_who_never_reads_is_bounded_and_ended(threads: int) -> None:
         before = links.resident()
         for target in ("/pieces", "/whole"):
             with Client(server) as client:
-                sender = threading.Thread(target=send_all, args=(client, request(target=target) * 2000))
+                sender = threading.Thread(
+                    target=send_all, args=(client, request(target=target) * 2000)
+                )
                 sender.start()
                 links.wait_until(lambda: made[0] and not server.stats()["open"])
                 sender.join()

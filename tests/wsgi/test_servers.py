@@ -42,7 +42,8 @@ def test_running_requests_end_before_the_server(threads: int) -> None:
         assert len(reply.body) == 5_000_000
         late.send("TP/1.1\r\nHost: a\r\n\r\n")
         reply = late.reply()
-        assert len(reply.body) == 5_000_000 and reply.headers["connection"] == "close"
+        assert len(reply.body) == 5_000_000
+        assert reply.headers["connection"] == "close"
         for client in (idle, busy, late):
             client.close()
         ending.result()
@@ -90,7 +91,8 @@ def test_one_request_at_a_time(threads: int) -> None:
                     reply = client.reply()
                 else:
                     reply = client.ask(body=b"abc", method="POST")
-                assert reply.body == b"abc" and reply.headers["connection"] == "close"
+                assert reply.body == b"abc"
+                assert reply.headers["connection"] == "close"
             handling.result()
         assert server.stats()["requests"] == 3
         handling = Background(server.handle_request)
@@ -112,9 +114,11 @@ def test_the_shape_of_wsgiref(threads: int, capsys: Any) -> None:
         with pytest.raises(RuntimeError):
             server.start()
         server.set_app(hello)
-        assert isinstance(server, Server) and server.get_app() is hello
+        assert isinstance(server, Server)
+        assert server.get_app() is hello
         assert server.server_port == server.server_address[1] == server.socket.getsockname()[1]
-        assert server.server_name and server.fileno() == server.socket.fileno()
+        assert server.server_name
+        assert server.fileno() == server.socket.fileno()
         serving = Background(server.serve_forever)
         with Client(server) as client:
             assert client.ask(target="/a").body == b"/a"
@@ -188,7 +192,8 @@ def test_worker_processes(threads: int) -> None:
         for _ in range(5):
             with Client(server) as client:
                 pid, flag = client.ask().body.split()
-                assert int(pid) != os.getpid() and flag == b"1"
+                assert int(pid) != os.getpid()
+                assert flag == b"1"
 
 
 def test_unix_sockets(threads: int, tmp_path: Any) -> None:
@@ -203,8 +208,10 @@ def test_unix_sockets(threads: int, tmp_path: Any) -> None:
     with serving(app, threads, address=address, access_log=lines.append) as server:
         with Client(server) as client:
             assert client.ask(target="/a").body == b"/a"
-        assert server.server_port == 0 and server.server_name == "localhost"
-    assert environs[0]["SERVER_NAME"] == "localhost" and environs[0]["REMOTE_ADDR"] == ""
+        assert server.server_port == 0
+        assert server.server_name == "localhost"
+    assert environs[0]["SERVER_NAME"] == "localhost"
+    assert environs[0]["REMOTE_ADDR"] == ""
     assert lines[0].startswith("- - - [")
 
 
@@ -232,7 +239,8 @@ def test_tls(threads: int, certificates: Any, caplog: Any) -> None:
                 client.sock.unwrap().close()
         with Client(server, certificates.client) as client:
             assert client.ask(body=b"abc", method="POST").body == b"abc"
-    assert environs[0]["wsgi.url_scheme"] == "https" and environs[0]["HTTPS"] == "on"
+    assert environs[0]["wsgi.url_scheme"] == "https"
+    assert environs[0]["HTTPS"] == "on"
     assert not [r for r in caplog.records if "eof_received" in r.getMessage()]
 
 
