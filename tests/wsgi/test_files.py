@@ -30,7 +30,7 @@ class Files:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/hello":
             return hello(environ, start_response)
-        file = io.BytesIO(CONTENT) if self.raw else open(self.path, "rb")
+        file = io.BytesIO(CONTENT) if self.raw else open(self.path, "rb")  # noqa: SIM115
         file.seek(self.offset)
         self.opened.append(file)
         start_response("200 OK", [*PLAIN, *self.headers])
