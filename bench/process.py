@@ -66,9 +66,14 @@ def pin(cpu: int) -> None:
 
 
 class Process:
-    """One end of a contestant: pinned, spoken to in lines, its complaints kept for the report."""
+    """One end of a contestant: pinned, spoken to in lines, its complaints kept for the report.
 
-    def __init__(self, command: Sequence[str], cpu: int) -> None:
+    With ``group`` it leads a process group, all of which is killed at its end: for servers that
+    have processes of their own.
+    """
+
+    def __init__(self, command: Sequence[str], cpu: int, *, group: bool = False) -> None:
+        self.group = group
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in end)
         self.child = subprocess.Popen(
             list(command),
@@ -77,6 +82,7 @@ class Process:
             stderr=self.log,
             bufsize=0,
             preexec_fn=lambda: pin(cpu),
+            process_group=0 if group else None,
             env={**os.environ, "PYTHONPATH": python_path()},
         )
         self.pending = b""
@@ -123,6 +129,9 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
+        if self.group:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.child.pid, signal.SIGKILL)
         self.selector.close()
         self.log.close()
         for pipe in (self.child.stdin, self.child.stdout):

@@ -308,6 +308,8 @@ class Results:
 class Comparison:
     """Contestants side by side; as a context, all that still run are ended at its end."""
 
+    runner: type[Any] = Running  # of one contestant; other proofs have their own
+
     def __init__(self, base: str, say: Callable[[str], None]) -> None:
         self.results = Results(base)
         self.running: dict[str, Running] = {}
@@ -329,7 +331,7 @@ class Comparison:
                 self.say(f"  skipped {contestant.name} ({', '.join(absent)})")
                 continue
             try:
-                running = Running(contestant)
+                running = self.runner(contestant)
             except (HarnessError, OSError, subprocess.CalledProcessError) as exc:
                 self._leave(contestant.name, exc)
                 continue

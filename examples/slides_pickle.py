@@ -11,10 +11,9 @@ server trusts its clients.
 import pickle
 import sys
 import tempfile
-import xmlrpc.client as xmlrpclib
-from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
 
-from fastnet.socketserver import TCPServer
+import fastnet.xmlrpc.client as xmlrpclib
+from fastnet.xmlrpc.server import SimpleXMLRPCServer
 
 
 def files():
@@ -27,17 +26,6 @@ def files():
     print(pickle.loads(s) == someobj)
 
 
-class SimpleXMLRPCServer(TCPServer, SimpleXMLRPCDispatcher):
-    """The standard library's, over fastnet's server class."""
-
-    allow_reuse_address = True
-    logRequests = False
-
-    def __init__(self, addr):
-        SimpleXMLRPCDispatcher.__init__(self)
-        TCPServer.__init__(self, addr, SimpleXMLRPCRequestHandler)
-
-
 # addserv.py
 def add(px, py):
     x = pickle.loads(px.data)
@@ -46,7 +34,7 @@ def add(px, py):
 
 
 def server(port):
-    serv = SimpleXMLRPCServer(("127.0.0.1", port))
+    serv = SimpleXMLRPCServer(("127.0.0.1", port), logRequests=False)
     print("listening on port", serv.server_address[1], flush=True)
     serv.register_function(add)
     serv.serve_forever()

@@ -4,16 +4,16 @@
     python tls_xmlrpc.py serve FOLDER 20000    the server; tls_echo.py makes the certificates
     python tls_xmlrpc.py connect FOLDER 20000  a client
 
-The server is the standard library's, with the mixin in front of it.
+The server has the mixin in front of it, as the recipe's has.
 """
 
 import sys
 import tempfile
 import threading
-from xmlrpc.client import SafeTransport, ServerProxy
-from xmlrpc.server import SimpleXMLRPCServer
 
 from fastnet.tls import SSLMixin, client_context
+from fastnet.xmlrpc.client import SafeTransport, ServerProxy
+from fastnet.xmlrpc.server import SimpleXMLRPCServer
 
 
 class SSLSimpleXMLRPCServer(SSLMixin, SimpleXMLRPCServer):

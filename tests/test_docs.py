@@ -20,6 +20,9 @@ from tlsfiles import Files
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = ["README.md", "docs/servers.md", "docs/migrating.md", "docs/limits.md", "docs/keys.md"]
 PAGES += ["docs/auth.md", "docs/fdpass.md", "docs/connection.md", "docs/rpc.md"]
+PAGES += ["docs/rest.md", "docs/http-server.md"]
+PAGES += ["docs/http-client.md", "docs/wsgi.md"]
+PAGES += ["docs/xmlrpc.md"]
 pytestmark = [
     pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="the documentation is not here"),
 ]

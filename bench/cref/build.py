@@ -29,6 +29,8 @@ PROGRAMS = {
     "mac_ref": Program(("array_ref.c", "mac_io.c", "common.c"), ("-DWITH_MAC",), ("-lcrypto",)),
     "echo_ref": Program(("echo_ref.c", "common.c")),
     "udp_ref": Program(("udp_ref.c", "common.c")),
+    "http_ref": Program(("http_ref.c", "common.c")),
+    "http_drain": Program(("http_drain.c", "common.c")),
     "load": Program(LOAD),
     "tls_load": Program((*LOAD, "tls_io.c"), ("-DWITH_TLS",), ("-lssl", "-lcrypto")),
 }

@@ -3,14 +3,16 @@
     python csrc/fuzz/make_corpus.py DIRECTORY
 
 makes DIRECTORY/fn1, fn1_keyed, fn1_auth, arraymsg, mpframe, picklescan, http1_request,
-http1_response and http1_chunks. The layouts are those of fn1.h, fn1_auth.h, arraymsg.h, mpframe.h
-and http1.h; the bytes before them are what fuzz_<name>.c says.
+http1_response, http1_chunks and xmlrpc. The layouts are those of fn1.h, fn1_auth.h, arraymsg.h,
+mpframe.h and http1.h; the bytes before them are what fuzz_<name>.c says.
 Files are named by what they hold.
 """
 
+import datetime
 import pickle
 import struct
 import sys
+import xmlrpc.client
 from pathlib import Path
 
 MESSAGE, DATA, CREDIT, CANCEL, PING, PONG, ERROR, CLOSE = range(1, 9)
@@ -183,6 +185,24 @@ def picklescan_examples() -> dict[str, bytes]:
     }
 
 
+def xmlrpc_examples() -> dict[str, bytes]:
+    values: dict[str, object] = {
+        "int": -7, "double": 1.5e300, "text": "a<b>&\xe9\u20ac", "binary": b"abc" * 30,
+        "date": datetime.datetime(2024, 2, 29, 12, 30, 59), "nil": None, "boolean": True,
+        "array": [1, [2, []], "x"], "struct": {"a": {"b": 1}, "": [{}]},
+    }  # fmt: skip
+    dumps = xmlrpc.client.dumps
+    out = {name: dumps((v,), "add", allow_none=True).encode() for name, v in values.items()}
+    references = dumps(("\xe9\u20ac",)).encode("ascii", "xmlcharrefreplace")
+    return out | {
+        "response": dumps((values["struct"],), methodresponse=True).encode(),
+        "fault": dumps(xmlrpc.client.Fault(4, "Too many parameters.")).encode(),
+        "references": references + b"&#x41;&lt;",
+        "untyped": b"<params><param><value> x </value></param></params>",
+        "dtd": b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><params></params>",
+    }
+
+
 def http1_request_examples() -> dict[str, bytes]:
     get = b"GET /a/b?c=d HTTP/1.1\r\nHost: a.b:80\r\n"
     post = b"POST / HTTP/1.1\r\nHost: [::1]\r\n"
@@ -239,6 +259,7 @@ def main(directory: Path) -> None:
     mpframe = {f"{name}_{cap}": bytes([cap, 0, 2]) + b for name, b in frames for cap in (8, 63)}
     pickles = picklescan_examples().items()
     picklescan = {f"{name}_{n}": bytes([n]) + b for name, b in pickles for n in (13, 60)}
+    write(directory / "xmlrpc", xmlrpc_examples())
     write(directory / "mpframe", mpframe)
     write(directory / "picklescan", picklescan)
     write(directory / "fn1", fn1)

@@ -93,7 +93,7 @@ static bool is_room(const fn_http_head *h, const fn_http_limits *limits)
 static const uint8_t *name_end(const uint8_t *p, const uint8_t *end, bool *underscore)
 {
     bool seen = false;
-    for (; p < end && fn_http_class[*p] & FN_HTTP_TOKEN; p++)
+    for (p = fn_http_skip_letters(p, end); p < end && fn_http_class[*p] & FN_HTTP_TOKEN; p++)
         seen |= *p == '_';
     *underscore = seen;
     return p;

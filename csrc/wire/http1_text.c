@@ -108,14 +108,12 @@ fn_http_name fn_http_lookup(const uint8_t *name, size_t len)
     return len <= 32 && fn_http_name_ok(name, len) ? fn_http_known(name, len) : FN_HTTP_OTHER;
 }
 
-bool fn_http_is(const uint8_t *data, size_t len, const char *lower)
+bool fn_http_same(const uint8_t *data, const char *lower, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = fn_http_lower[data[i]];
-        if (!c || c != (uint8_t)lower[i]) /* at lower's end at the latest */
+    for (size_t i = 0; i < len; i++)
+        if (fn_http_lower[data[i]] != (uint8_t)lower[i])
             return false;
-    }
-    return !lower[len];
+    return true;
 }
 
 bool fn_http_value_ok(const uint8_t *data, size_t len)
@@ -173,16 +171,14 @@ static bool literal_ok(const uint8_t *p, const uint8_t *end)
 /* Past a registered name or IPv4 address; NULL when an escape in it is malformed. */
 static const uint8_t *after_name(const uint8_t *p, const uint8_t *end)
 {
-    for (; p < end; p++) {
-        if (fn_http_class[*p] & FN_HTTP_HOST_BYTE)
-            continue;
-        if (*p != '%')
-            break;
+    for (;; p += 3) {
+        while (p < end && fn_http_class[*p] & FN_HTTP_HOST_BYTE)
+            p++;
+        if (p == end || *p != '%')
+            return p;
         if (end - p < 3 || !(fn_http_class[p[1]] & fn_http_class[p[2]] & FN_HTTP_HEX))
             return NULL;
-        p += 2;
     }
-    return p;
 }
 
 static bool port_ok(const uint8_t *p, const uint8_t *end, bool needed)

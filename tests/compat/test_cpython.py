@@ -35,3 +35,44 @@ def test_the_standard_suite(name, tmp_path):
     ran = re.search(r"Ran (\d+) tests", done.stderr)
     assert ran is not None
     assert int(ran[1]) >= least
+
+
+def run_xmlrpc(tests, least, tmp_path, *options, timeout=55):
+    if not has_the_tests(tests):
+        pytest.skip("this Python was installed without its test package")
+    program = pathlib.Path(__file__).with_name("as_xmlrpc.py")
+    done = subprocess.run(
+        [sys.executable, program, tests, "-v", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, done.stderr
+    ran = re.search(r"Ran (\d+) tests", done.stderr)
+    assert ran is not None
+    assert int(ran[1]) >= least
+
+
+# Nine of its tests wait three seconds each for requests that nobody makes.
+QUICK = """
+    HelperTestCase XMLRPCTestCase DateTimeTestCase BinaryTestCase FaultTestCase
+    SimpleServerTestCase KeepaliveServerTestCase1 KeepaliveServerTestCase2 GzipServerTestCase
+    GzipUtilTestCase HeadersServerTestCase FailingServerTestCase CGIHandlerTestCase
+    SimpleXMLRPCDispatcherTestCase UseBuiltinTypesTestCase SimpleServerEncodingTestCase
+    ServerProxyTestCase MultiPathServerTestCase.test_path1 MultiPathServerTestCase.test_path2
+"""
+
+
+def test_xmlrpc(tmp_path):
+    run_xmlrpc("test_xmlrpc", 80, tmp_path, *QUICK.split())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_xmlrpc_whole(tmp_path):
+    run_xmlrpc("test_xmlrpc", 90, tmp_path, timeout=280)
+
+
+def test_docxmlrpc(tmp_path):
+    run_xmlrpc("test_docxmlrpc", 8, tmp_path)

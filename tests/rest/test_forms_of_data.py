@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from app_kit import call
 from fastnet.rest import (
     PathDispatcher,
     Request,
@@ -22,7 +23,6 @@ from fastnet.rest import (
     quality,
     xml_reply,
 )
-from wsgi_kit import call
 
 J, X, H, C = "application/json", "application/xml", "text/html", "text/csv"
 ACCEPT = [

@@ -8,8 +8,8 @@ import os
 
 import pytest
 
+from app_kit import call, environment, run
 from fastnet.rest import BodyLimits, NotFound, PathDispatcher, notfound_404
-from wsgi_kit import call, environment, run
 
 FORM = "application/x-www-form-urlencoded"
 

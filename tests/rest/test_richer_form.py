@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 
+from app_kit import call, environment, run
 from fastnet.rest import (
     BadRequest,
     BodyLimits,
@@ -23,7 +24,6 @@ from fastnet.rest import (
     json_reply,
     redirect,
 )
-from wsgi_kit import call, environment, run
 
 
 class Colour(enum.Enum):
@@ -181,6 +181,7 @@ BODIES = [
     (b"[" * 21 + b"]" * 21, JSON, 400, "nested more than 20"),
     (b'{"a": "' + b"[" * 50 + b'"}', JSON, 201, None),
     (b'{"a": "' + b'\\"[' * 50 + b'"}', JSON, 201, None),
+    (b'"\\' * 400, JSON, 400, "not JSON"),
     (b"9" * 999, JSON, 422, "a number"),
     (b" " * 1001, JSON, 413, "at most 1000"),
 ]

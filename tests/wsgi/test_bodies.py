@@ -1,4 +1,4 @@
-"""Bodies of replies: how they end, and what is closed then (PEP 3333)."""
+"""Bodies that are sent piece by piece, and what ends them (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,51 @@ from wsgi_kit import PLAIN, Body, Client, Switch, hello, serving
 pytestmark = pytest.mark.parametrize("threads", [0, 4])
 
 OK = "200 OK"
+
+
+def answers(*pieces: Any, status: str = OK, headers: Any = ()) -> Any:
+    def how(start_response: Any) -> Any:
+        start_response(status, [*headers])
+        return list(pieces)
+
+    return how
+
+
+def test_write(threads: int) -> None:
+    kept: list[Any] = []
+
+    def both(start: Any) -> Any:
+        write = start(OK, [])
+        write(b"a" * 3)
+        write(b"")
+        write(b"b" * 100_000)
+        return [b"c"]
+
+    def length(start: Any) -> Any:
+        write = start(OK, [("Content-Length", "2")])
+        write(b"a")
+        write(b"b")
+        return []
+
+    def keeps(start: Any) -> Any:
+        kept[:] = [start(OK, []), start]
+        return [b"x"]
+
+    def wrong(start: Any) -> Any:
+        with pytest.raises(TypeError):
+            start(OK, [])("text")
+        return [b"ok"]
+
+    app = Switch(both=both, length=length, keeps=keeps, wrong=wrong)
+    with serving(app, threads, check=False) as server, Client(server) as client:
+        assert client.ask(target="/both").body == b"aaa" + b"b" * 100_000 + b"c"
+        assert client.ask(target="/length").body == b"ab"
+        assert client.ask(target="/wrong").body == b"ok"
+        assert client.ask(target="/keeps").body == b"x"
+        for late in (lambda: kept[0](b"y"), lambda: kept[1](OK, []), lambda: kept[0](b"")):
+            with pytest.raises(RuntimeError):
+                late()
+        assert client.ask(target="/length").body == b"ab"
 
 
 def test_bodies_of_another_length_than_was_said(threads: int, capsys: Any) -> None:

@@ -8,8 +8,9 @@
  * Whatever two parsers could read differently is refused: bare CR or LF in framing, folded
  * lines, blanks before a colon, two lengths, a length with a transfer coding, signs and blanks in
  * lengths, a transfer coding that is not "chunked" alone, bytes outside the grammar in methods,
- * targets, names and values. `refusal` then is the status to answer with, `reason` says why in a
- * few words for the log and the reply, and the connection must be closed.
+ * targets, names and values; in requests also a tab, or blanks at the end, in the two fields that
+ * frame, and a length said twice. `refusal` then is the status to answer with, `reason` says why in
+ * a few words for the log and the reply, and the connection must be closed.
  *
  * Results: FN_HTTP_DONE (1), FN_HTTP_MORE (0), or FN_E_PROTOCOL, FN_E_LIMIT.  A result is final:
  * asking again repeats it.  What is refused, and after which byte, depends on the bytes alone and
@@ -73,7 +74,7 @@ typedef struct fn_http_limits {
                         misread: an empty reason without its blank, LF alone as a line's end */
 } fn_http_limits;
 
-/* How a message's body is framed. */
+/* How a message's body is framed; NO_BODY for a length of zero too. */
 typedef enum fn_http_framing {
     FN_HTTP_NO_BODY,
     FN_HTTP_LENGTH,

@@ -57,7 +57,7 @@ enum fn_class {
     X(CONN_RATE, 124, LIMIT, "the peer takes bytes more slowly than the minimum rate")             \
     X(WRITE_BUFFER, 125, LIMIT, "more bytes wait to be written than the write buffer may hold")    \
     X(MP_SIZE, 130, LIMIT, "bad message length: more than this end accepts")                       \
-    X(LIMIT, 140, LIMIT, "a message is larger than its receiver accepts")                          \
+    X(LIMIT, 140, LIMIT, "a message goes beyond a limit of this end")                              \
     X(FN1_MAGIC, 200, PROTOCOL, "the peer does not speak fn1 (wrong magic)")                       \
     X(FN1_VERSION, 201, PROTOCOL, "the peer speaks no version of fn1 that this end knows")         \
     X(FN1_ROLE, 202, PROTOCOL, "both ends claim the same fn1 role")                                \

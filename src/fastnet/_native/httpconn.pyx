@@ -42,16 +42,19 @@ cdef class Connection(Wire):
         timeout: seconds for the sending, and again for the head; None waits for ever.
         Returns the status code.
         """
-        self.next(to_head, to_connect)
-        self.sent = self.broken = False
+        self.start(to_head, to_connect)
         self.send(pieces, timeout)
         self.respond(timeout)
         return self.head.status
 
     def start(self, bint to_head=False, bint to_connect=False):
         """Begins a request whose pieces are given to `send`, with `respond` after the last."""
-        self.next(to_head, to_connect)
-        self.sent = self.broken = False
+        self.enter()
+        try:
+            self.next(to_head, to_connect)
+            self.sent = self.broken = False
+        finally:
+            self.leave()
 
     def send(self, pieces, timeout=None):
         """Sends bytes, or a tuple of at most four bytes-like objects, gathered."""
@@ -114,7 +117,7 @@ cdef class Connection(Wire):
         if left > most:
             raise errors.LimitError(f"the body has {left} bytes, more than the limit of {most}")
         # What a server claims is believed only as it comes.
-        size = min(left or FIRST // 16, FIRST)
+        size = min(left or FIRST // 16, FIRST, limit + 1)
         out = new_bytes(NULL, size)
         try:
             while True:
@@ -144,15 +147,15 @@ cdef class Connection(Wire):
         cdef int64_t st
         if self.ended:
             return 0
-        # What is here already needs neither clock nor socket.
-        st = self.take(p, n)
-        if st < 0:
-            self.failed(st)
-        got = st
-        if self.ended or got == n or (got and not whole):
-            return got
         self.enter()
         try:
+            # What is here already needs neither clock nor socket.
+            st = self.take(p, n)
+            if st < 0:
+                self.failed(st)
+            got = st
+            if self.ended or got == n or (got and not whole):
+                return got
             if self.tls:
                 return got + self.receive_tls(p + got, n - got, whole, timeout)
             wait_init(&wait, None, timeout, &signals)

@@ -109,7 +109,7 @@ cdef class Reply:
             self.start = 0
         if self.end == self.capacity:
             # A head beyond its limit is refused by the parser before this much has come.
-            if self.capacity >= 2 * <size_t> self.limits.head + FIRST:
+            if self.capacity >= <size_t> self.limits.head + 2 * KEPT:
                 return FN_E_BUF_CAP
             size = self.capacity * 2
             more = realloc(self.data, size)

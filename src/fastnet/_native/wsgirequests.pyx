@@ -148,8 +148,9 @@ cdef class Requests(Sink):
             return self.refuse(413, f"a body may be {self.site.body_bytes} bytes long")
         x.environ = self.site.environs.make(self.base, h, data)
         if self.site.log is not None:
-            x.line = (data + h.method.at)[:h.target.at + h.target.len - h.method.at].decode(
-                "latin-1") + (" HTTP/1.1" if h.minor else " HTTP/1.0")
+            end = h.target.at + h.target.len - h.method.at
+            x.line = (data + h.method.at)[:end].decode("latin-1")
+            x.line += " HTTP/1.1" if h.minor else " HTTP/1.0"
         self.exchange = x
         if self.site.threaded:
             x.threaded = True

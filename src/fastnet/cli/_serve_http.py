@@ -37,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
     with _application(args) as application, _log(args.access_log) as log:
         from fastnet import wsgi
 
-        _announce(where, context is not None, args)
         try:
             wsgi.run(
                 application,
@@ -47,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
                 ssl_context=context,
                 limits=_limits(args),
                 access_log=log,
+                listening=lambda _: _announce(where, context is not None, args),
             )
         except OSError as error:
             raise Failure(f"cannot serve: {_report.reason(error)}") from None
@@ -120,16 +120,23 @@ def _application(args: argparse.Namespace) -> Iterator[Any]:
         with files:
             yield files
         return
-    yield load(args.object, args.service)
+    # A WSGI application is imported by the process that serves it, anew for each SIGHUP.
+    yield named(args.object, "wsgi") if args.service == "wsgi" else load(args.object, "rest")
 
 
-def load(text: str | None, service: str) -> Any:
-    """The application that MODULE:APP names; a class of dispatchers is called."""
+def named(text: str | None, service: str) -> str:
+    """The text, if it is MODULE:OBJECT."""
     if text is None:
         raise Failure(f"{service} needs MODULE:OBJECT, for example {service} shop:app", 2)
     name, colon, path = text.partition(":")
     if not (name and colon and path):
         raise Failure(f"{text!r} is not MODULE:OBJECT", 2)
+    return text
+
+
+def load(text: str | None, service: str) -> Any:
+    """The dispatcher that MODULE:OBJECT names; a class is called."""
+    name, _, path = named(text, service).partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -138,15 +145,12 @@ def load(text: str | None, service: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise Failure(f"cannot serve {text}: {error}") from None
-    if service == "rest":
-        from fastnet.rest import PathDispatcher
+    from fastnet.rest import PathDispatcher
 
-        if isinstance(found, type) and issubclass(found, PathDispatcher):
-            found = found()
-        if not isinstance(found, PathDispatcher):
-            raise Failure(f"{text} is no PathDispatcher; serve wsgi takes any application")
-    if not callable(found):
-        raise Failure(f"{text} cannot be called, so it is no WSGI application")
+    if isinstance(found, type) and issubclass(found, PathDispatcher):
+        found = found()
+    if not isinstance(found, PathDispatcher):
+        raise Failure(f"{text} is no PathDispatcher; serve wsgi takes any application")
     return found
 
 

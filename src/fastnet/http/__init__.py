@@ -81,6 +81,7 @@ _ERRORS = (
     "ProtocolError",
     "LimitError",
     "IncompleteTransfer",
+    "NoResponse",
     "TooManyRedirects",
     "HTTPError",
     "ContentDecodingError",

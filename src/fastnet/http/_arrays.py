@@ -15,11 +15,9 @@ def receive(response: Any, arr: Any) -> int:
     """Fills an array with a response's body; see `Response.recv_into`."""
     array = room_of(arr)
     total = int(array.nbytes)
-    if response._codings():
-        coding = response.headers["Content-Encoding"]
-        raise ValueError(f"the body has a content coding ({coding}): use readinto")
-    rest = response._rest
-    length = rest.length if rest is not None and response._content is None else None
+    rest, length = response._rest, None
+    if rest is not None and response._content is None and not response._codings():
+        length = rest.length
     if length is not None and length > total:
         raise ValueError(f"the body has {length} bytes, the array {total}")
     if array.flags.c_contiguous and array.size:

@@ -127,7 +127,7 @@ class AsyncSession(Settings):
                     raise cause from None
                 if wire is None:
                     raise
-                raise translated(error, request) from error
+                raise translated(error, request, touched=wire.touched) from error
 
     def _back(self, key: Any, turn: asyncio.Semaphore | None, wire: AsyncWire | None,
               keep: bool) -> None:  # fmt: skip
@@ -164,15 +164,15 @@ class AsyncSession(Settings):
     async def post(self, url: Any, data: Any = None, json: Any = None,
                    **options: Any) -> AsyncResponse:  # fmt: skip
         """POST; options as for `request`."""
-        return await self.request("POST", url, None, data, json=json, **options)
+        return await self.request("POST", url, data=data, json=json, **options)
 
     async def put(self, url: Any, data: Any = None, **options: Any) -> AsyncResponse:
         """PUT; options as for `request`."""
-        return await self.request("PUT", url, None, data, **options)
+        return await self.request("PUT", url, data=data, **options)
 
     async def patch(self, url: Any, data: Any = None, **options: Any) -> AsyncResponse:
         """PATCH; options as for `request`."""
-        return await self.request("PATCH", url, None, data, **options)
+        return await self.request("PATCH", url, data=data, **options)
 
     async def delete(self, url: Any, **options: Any) -> AsyncResponse:
         """DELETE; options as for `request`."""

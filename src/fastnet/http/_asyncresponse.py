@@ -178,17 +178,16 @@ class AsyncResponse(Answer):
         """Fills a writable array, in one piece, with a body that is its bytes.
 
         Raises:
-            ValueError: the body is longer than the array, or has a content coding.
+            ValueError: the body is longer than the array.
             IncompleteTransfer: it is shorter.
         """
         from fastnet._array.sources import room_of
 
         array = room_of(arr)
-        if self._decoder is not None:
-            raise ValueError("the body has a content coding: use areadinto")
         if not array.flags.c_contiguous:
             raise ValueError("the array's items do not lie in one piece")
-        total, length = int(array.nbytes), self._rest.wire.length
+        total = int(array.nbytes)
+        length = self._rest.wire.length if self._decoder is None else None
         if length is not None and length > total:
             raise ValueError(f"the body has {length} bytes, the array {total}")
         if total:

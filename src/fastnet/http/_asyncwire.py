@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from fastnet import errors
 from fastnet._native.httpreply import Reply
 from fastnet.http._proxy import Proxy, refused
 from fastnet.http._request import LAST_CHUNK, Counted, PreparedRequest, chunk
@@ -97,6 +98,8 @@ class AsyncWire(Reply):
         data = await self._reader.read(_PIECE)
         if data:
             self.feed(data)
+        elif self.headed and self.length is None and not _said_goodbye(self._writer):
+            raise errors.IncompleteTransfer("the connection was cut off", self.count)
         else:
             self.eof()
 
@@ -110,6 +113,19 @@ class AsyncWire(Reply):
                 async with asyncio.timeout(timeout):
                     await self.more()
         return 0
+
+
+def _said_goodbye(writer: Any) -> bool:
+    """Whether an end is the peer's own: without TLS's goodbye it may be an attacker's."""
+    tls = writer.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return bool(tls.read(1) == b"")
+    except ssl.SSLZeroReturnError:
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 async def _pieces(body: Any) -> AsyncIterator[tuple[Any, ...]]:
@@ -146,14 +162,14 @@ async def open_wire(
     try:
         async with asyncio.timeout(timeout):
             direct = context if proxy is None else None
-            name = target.host if direct is not None else None
+            name = target.host.rstrip(".") if direct is not None else None
             reader, writer = await asyncio.open_connection(
                 peer.host, peer.port, ssl=direct, server_hostname=name, limit=_PIECE
             )
             try:
                 if proxy is not None and context is not None:
                     await _tunnel(reader, writer, target, proxy, limits)
-                    await writer.start_tls(context, server_hostname=target.host)
+                    await writer.start_tls(context, server_hostname=target.host.rstrip("."))
                 return AsyncWire(reader, writer, limits)
             except BaseException:
                 writer.transport.abort()

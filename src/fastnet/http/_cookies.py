@@ -149,8 +149,8 @@ class _Answered:
         return self._message
 
 
-def cookie_header(url: URL, *jars: Cookies | None) -> str | None:
-    """What to send to a URL of these jars, or None."""
+def cookie_header(url: URL, *jars: Cookies | None, anywhere: bool = True) -> str | None:
+    """What to send to a URL of these jars, or None; `anywhere`: also those without a domain."""
     merged: Cookies | None = None
     for jar in jars:
         if jar is not None and jar.any:
@@ -158,6 +158,8 @@ def cookie_header(url: URL, *jars: Cookies | None) -> str | None:
                 merged = Cookies(jar._policy)  # type: ignore[attr-defined]
             for cookie in jar:
                 if not cookie.domain:  # "for every host": this one
+                    if not anywhere:
+                        continue
                     domain = url.host if "." in url.host else url.host + ".local"
                     cookie = make_cookie(cookie.name, cookie.value or "", domain, cookie.path,
                                          cookie.secure)  # fmt: skip

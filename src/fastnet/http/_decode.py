@@ -42,7 +42,7 @@ class Decoder:
     """
 
     def __init__(self, source: Callable[[int], bytes], names: list[str]) -> None:
-        for name in names:
+        for name in reversed(names):
             source = _Stage(source, name).read
         self.read = source
 
@@ -54,6 +54,7 @@ class _Stage:
         self._gzip = name.endswith("gzip")
         self._inflate: Any = None
         self._input = b""
+        self._members = False  # whether one has ended; another may follow
         self._dry = False
         self._over = False
 
@@ -71,6 +72,15 @@ class _Stage:
 
     def _step(self, data: bytes, most: int) -> bytes:
         if self._inflate is None:
+            if self._members:  # zeros fill a last block up
+                data = data.lstrip(b"\0")
+                if not data:
+                    return b""
+            if not self._gzip and len(data) < 2 and not self._dry:
+                self._input = data  # stays where the source has nothing at hand
+                more = self._source(_PIECE)
+                self._input, self._dry = b"", not more
+                data += more
             self._inflate = zlib.decompressobj(self._window(data))
         try:
             out: bytes = self._inflate.decompress(data, most)
@@ -78,12 +88,10 @@ class _Stage:
             raise ContentDecodingError(f"the body is no {self._name}: {error}") from error
         self._input = self._inflate.unconsumed_tail
         if self._inflate.eof:
-            self._input = rest = self._inflate.unused_data
+            self._input = self._inflate.unused_data
             self._inflate = None
-            if not self._gzip:
-                self._over = True
-            elif rest and rest.strip(b"\0") == b"":  # padding, which gzip ignores
-                self._input = b""
+            self._members = True
+            self._over = not self._gzip
             return out
         return out
 

@@ -77,7 +77,7 @@ def dial(
         if context is not None:
             sock.settimeout(_left(deadline))
             sock = context.wrap_socket(
-                sock, server_hostname=target.host, suppress_ragged_eofs=False
+                sock, server_hostname=target.host.rstrip("."), suppress_ragged_eofs=False
             )
     except (OSError, ValueError) as error:
         sock.close()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.server as standard
 import re
 import time
+from io import DEFAULT_BUFFER_SIZE, BufferedReader
 from typing import Any
 
 from fastnet.http import _head
-from fastnet.http._writer import ReplyWriter
+from fastnet.http._writer import ReplyWriter, RequestReader
 
 __all__ = ["BaseHTTPRequestHandler", "SimpleHTTPRequestHandler"]
 
@@ -25,7 +26,8 @@ class BaseHTTPRequestHandler(standard.BaseHTTPRequestHandler):
     Attributes:
         gather_replies: whether a head waits for its body.  It never waits
             without a Content-Length, nor beyond the request, nor for who
-            asks for `connection`, `request` or ``wfile.fileno()``.
+            reads from the client or asks for `connection`, `request` or
+            ``wfile.fileno()``.
     """
 
     gather_replies: bool = True
@@ -38,6 +40,9 @@ class BaseHTTPRequestHandler(standard.BaseHTTPRequestHandler):
         super().setup()
         if self.wbufsize == 0:
             self._writer = self.wfile = ReplyWriter(self._connection)
+            if self.gather_replies and isinstance(self.rfile, BufferedReader):
+                size = self.rbufsize if self.rbufsize > 1 else DEFAULT_BUFFER_SIZE
+                self.rfile = BufferedReader(RequestReader(self.rfile.detach(), self._writer), size)
 
     # Who takes the socket may write to it, and then what is held must have gone before.
 
@@ -87,7 +92,8 @@ class BaseHTTPRequestHandler(standard.BaseHTTPRequestHandler):
         """Sends the head, or has it wait for the body that is announced."""
         buffer = getattr(self, "_headers_buffer", None)
         writer = self._writer
-        if buffer and self.gather_replies and writer is not None and writer is self.wfile:
+        gathers = self.gather_replies and self.rbufsize != 0
+        if buffer and gathers and writer is not None and writer is self.wfile:
             head = b"".join(buffer)
             if self.command != "HEAD" and _BODY_FOLLOWS(head) and head.endswith(b"\r\n\r\n"):
                 self._headers_buffer: list[bytes] = []

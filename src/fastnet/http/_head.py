@@ -10,7 +10,7 @@ __all__ = ["Head", "read"]
 
 # Whatever is not exactly of this form is left to the standard library, whose answer then counts.
 _LINE = re.compile(rb"([A-Za-z]{1,32}) (/(?!/)[!-~]*|\*) (HTTP/1\.[01])\r?\n").fullmatch
-_FIELD = re.compile(rb"([!-9;-~]+):[ \t]*([^\r\n\x00]*)\r\n")
+_FIELD = re.compile(rb"([!-9;-~]++):[ \t]*+([^\r\n\x00]*+)\r\n")
 _MOST = 90  # fields; beyond, the standard library says how many are too many
 _NESTED = ("multipart/", "message/")  # types for which its parser does more
 

@@ -34,7 +34,8 @@ def page(descriptor: int, path: str, hidden: bool) -> bytes:
                 names.append(entry.name)
     names.sort(key=lambda name: (not name.endswith("/"), name.lower()))
     title = html.escape(f"Directory listing for {path}")
-    rows = [f"<li>{_link(name)}</li>" for name in (["../"] if path != "/" else []) + names]
+    rows = [] if path == "/" else ['<li><a href="../">../</a></li>']
+    rows += [f"<li>{_link(name)}</li>" for name in names]
     if more:
         rows.append(f"<li>and more than {_MOST} others</li>")
     text = (

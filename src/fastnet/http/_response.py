@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -114,10 +115,10 @@ class Response(Answer):
 
     With ``stream=True`` the body is read as the program asks for it, and the
     response must be closed (it is a context manager) or read to its end.
-    Reads undo gzip and deflate; `recv_into` takes the bytes as they are.
+    All reads undo gzip and deflate.
     """
 
-    __slots__ = ("_rest", "_limit", "_decoded", "_over", "_consumed")
+    __slots__ = ("_rest", "_limit", "_decoded", "_consumed")
 
     def __init__(self, request: PreparedRequest, reply: Any, took: float, rest: Rest | None,
                  limit: int, content: bytes | None = None) -> None:  # fmt: skip
@@ -125,7 +126,6 @@ class Response(Answer):
         self._rest = rest
         self._limit = limit
         self._decoded: Any = None  # reads decoded bytes, once somebody has
-        self._over = b""  # decoded and not asked for yet
         self._consumed = False
 
     # ------------------------------------------------------------------ as a whole
@@ -172,23 +172,19 @@ class Response(Answer):
 
     def _some(self, most: int) -> bytes:
         """Some decoded bytes, at most so many; b"" at the end."""
-        if self._content is not None:
-            if not self._consumed:
-                self._consumed, self._over = True, self._content
-        elif self._decoded is None:
+        if self._decoded is None:
             self._consumed = True
-            names, rest = self._codings(), self._rest
-            if rest is None:
-                self._decoded = lambda most: b""
-            else:
-                self._decoded = Decoder(rest.read, names).read if names else rest.read
-        if self._over or self._content is not None:
-            part, self._over = self._over[:most], self._over[most:]
-            return part
-        part = self._decoded(most)
+            self._decoded = self._reader()
+        part: bytes = self._decoded(most)
         if not part and self._rest is not None:
             self._rest.drain()
-        return part  # type: ignore[no-any-return]
+        return part
+
+    def _reader(self) -> Any:
+        if self._content is not None or self._rest is None:
+            return io.BytesIO(self._content or b"").read
+        names = self._codings()
+        return Decoder(self._rest.read, names).read if names else self._rest.read
 
     def read(self, size: int | None = -1) -> bytes:
         """Up to so many decoded bytes, fewer only at the end; all that is left without a size.
@@ -213,7 +209,7 @@ class Response(Answer):
         """Fills a buffer with decoded bytes; how many, fewer than its size only at the end."""
         view = memoryview(buffer).cast("B")
         rest = self._rest
-        direct = self._content is None and not self._over and self._decoded is None
+        direct = self._content is None and self._decoded is None
         if rest is not None and direct and not self._codings():
             self._consumed = True
             return rest.readinto(view, whole=True)
@@ -233,7 +229,7 @@ class Response(Answer):
             arr: a writable array, or memory, as for `fastnet.recv_into`.
 
         Raises:
-            ValueError: the body is longer than the array, or has a content coding.
+            ValueError: the body is longer than the array.
             IncompleteTransfer: it is shorter.
         """
         from fastnet.http._arrays import receive

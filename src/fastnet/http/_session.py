@@ -105,8 +105,8 @@ class Session(Settings):
 
         Raises RequestException and its kinds; statuses do not raise.
         """
-        plain = not (params or data or headers or cookies or files or auth or proxies or cert) and (
-            verify is None and json is None and data is None)  # fmt: skip
+        plain = data is json is headers is cookies is files is auth is None
+        plain = plain and params is proxies is verify is cert is None
         pair = self.timeout if timeout is DEFAULT else check_timeout(timeout)
         if plain and self.auth is None and not self.proxies and not self.cookies.any:
             response = self._by_plan(method, url, pair, stream, allow_redirects)
@@ -116,7 +116,8 @@ class Session(Settings):
             method, url, params, data, headers, cookies, files, auth, json
         )  # fmt: skip
         options = Options(auth, cookie_jar(cookies), pair, allow_redirects, proxies, verify, cert)
-        return self._follow(request, options, stream, name=(method, url))
+        name = (method, url) if plain and type(url) is str else None
+        return self._follow(request, options, stream, name=name)
 
     def _by_plan(
         self, method: str, url: Any, timeout: Any, stream: bool, redirects: bool
@@ -173,11 +174,12 @@ class Session(Settings):
     def _plan(self, name: Any, request: PreparedRequest, final: PreparedRequest, head: bytes,
               route: Route, options: Options) -> None:  # fmt: skip
         """Keeps a request ready, if it is what its method and URL alone say."""
-        if options != Options(None, None, options.timeout, options.redirects, None, None, None):
-            return
-        if type(name[1]) is not str or request.where.userinfo is not None:
-            return
-        if request.content is not None or self.params or self.proxies or self.auth is not None:
+        if (
+            request.where.userinfo is not None
+            or self.params
+            or self.proxies
+            or self.auth is not None
+        ):
             return
         if request.headers != self.headers or "Cookie" in final.headers:
             return
@@ -247,7 +249,7 @@ class Session(Settings):
                     cause = error.__cause__
                     assert cause is not None
                     raise cause from None
-                raise translated(error, request) from error
+                raise translated(error, request, touched=connection.touched) from error
 
     # ------------------------------------------------------------------------- the verbs
 
@@ -265,15 +267,15 @@ class Session(Settings):
 
     def post(self, url: Any, data: Any = None, json: Any = None, **options: Any) -> Response:
         """POST; options as for `request`."""
-        return self.request("POST", url, None, data, json=json, **options)
+        return self.request("POST", url, data=data, json=json, **options)
 
     def put(self, url: Any, data: Any = None, **options: Any) -> Response:
         """PUT; options as for `request`."""
-        return self.request("PUT", url, None, data, **options)
+        return self.request("PUT", url, data=data, **options)
 
     def patch(self, url: Any, data: Any = None, **options: Any) -> Response:
         """PATCH; options as for `request`."""
-        return self.request("PATCH", url, None, data, **options)
+        return self.request("PATCH", url, data=data, **options)
 
     def delete(self, url: Any, **options: Any) -> Response:
         """DELETE; options as for `request`."""

@@ -56,6 +56,7 @@ class Options(NamedTuple):
     proxies: Any
     verify: Any
     cert: Any
+    crossed: bool = False  # a redirect has led to somebody else
 
 
 class Settings:
@@ -112,7 +113,9 @@ class Settings:
         if options.auth is not None:
             final = options.auth(final) or final
         if "Cookie" not in headers:
-            value = cookie_header(request.where, self.cookies, options.cookies)
+            value = cookie_header(
+                request.where, self.cookies, options.cookies, anywhere=not options.crossed
+            )
             if value:
                 final.headers["Cookie"] = value
         return final
@@ -196,7 +199,7 @@ class Settings:
             # Credentials are for whom they were given.
             for name in ("Authorization", "Cookie", "Proxy-Authorization", "Host"):
                 headers.pop(name, None)
-            options = options._replace(auth=None, cookies=None)
+            options = options._replace(auth=None, cookies=None, crossed=True)
         return PreparedRequest(method, where, headers, body), options
 
 

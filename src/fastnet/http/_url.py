@@ -146,7 +146,9 @@ def join(base: URL, location: str) -> URL:
         place = location
     place = place.replace(" ", "%20")  # which many servers forget to do
     try:
-        url = parse(urljoin(base.text, place))
+        # urljoin would drop what parse refuses.
+        absolute = _SCHEME.match(place) or _CONTROLS.search(place)
+        url = parse(place if absolute else urljoin(base.text, place))
     except ValueError as error:
         raise InvalidURL(f"a redirect leads nowhere: {error}") from None
     if base.fragment and "#" not in place:

@@ -1,13 +1,13 @@
-"""The file that a handler writes its reply to: head and body go out in one send."""
+"""The files of a handler: head and body go out in one send, before anything is waited for."""
 
 from __future__ import annotations
 
 import os
 import ssl
-from io import BufferedIOBase
+from io import BufferedIOBase, RawIOBase
 from typing import Any
 
-__all__ = ["ReplyWriter"]
+__all__ = ["ReplyWriter", "RequestReader"]
 
 _JOIN = 256 * 1024  # bytes up to which a copy is cheaper than a second send
 _READ = 64 * 1024  # a file up to this long goes out with its head
@@ -72,3 +72,36 @@ class ReplyWriter(BufferedIOBase):
         self.flush()
         self._sock.sendfile(source)
         return True
+
+
+class RequestReader(RawIOBase):
+    """The raw file beneath `rfile`: before it waits for the client, what is held is sent.
+
+    Parameters:
+        raw: the connection's own raw file.
+        writer: what may hold something.
+    """
+
+    def __init__(self, raw: Any, writer: ReplyWriter) -> None:
+        self._raw = raw
+        self._writer = writer
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """The next bytes, into memory."""
+        self._writer.flush()
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def fileno(self) -> int:
+        """The connection's descriptor."""
+        return int(self._raw.fileno())
+
+    def close(self) -> None:
+        """Closes the raw file."""
+        if not self.closed:
+            super().close()
+            self._raw.close()

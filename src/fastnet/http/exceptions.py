@@ -29,6 +29,7 @@ __all__ = [
     "ProtocolError",
     "LimitError",
     "IncompleteTransfer",
+    "NoResponse",
     "TooManyRedirects",
     "HTTPError",
     "ContentDecodingError",
@@ -100,6 +101,10 @@ class IncompleteTransfer(RequestException, errors.IncompleteTransfer):
     """
 
 
+class NoResponse(ConnectionError, IncompleteTransfer):
+    """The server ended the connection without a byte of an answer."""
+
+
 class TooManyRedirects(RequestException):
     """There were more redirects than `Session.max_redirects`."""
 
@@ -122,9 +127,13 @@ class JSONDecodeError(RequestException, json.JSONDecodeError):
         return type(self), (self.msg, self.doc, self.pos)
 
 
-def translated(error: BaseException, request: Any = None, connecting: bool = False) -> Any:
-    """An error of the layers below as one of the above; others are returned as they are."""
-    found = _translated(error, connecting)
+def translated(error: BaseException, request: Any = None, connecting: bool = False,
+               touched: bool = True) -> Any:  # fmt: skip
+    """An error of the layers below as one of the above; others are returned as they are.
+
+    connecting: it came while the connection was made.  touched: after a byte of the answer.
+    """
+    found = _translated(error, connecting, touched)
     if found is error:
         return error
     found.request = request
@@ -132,12 +141,13 @@ def translated(error: BaseException, request: Any = None, connecting: bool = Fal
     return found
 
 
-def _translated(error: BaseException, connecting: bool) -> Any:
+def _translated(error: BaseException, connecting: bool, touched: bool) -> Any:
     text = str(error)
     if isinstance(error, RequestException):
         return error
     if isinstance(error, errors.IncompleteTransfer):
-        return IncompleteTransfer(text, error.transferred, error.expected)
+        kind = IncompleteTransfer if touched else NoResponse
+        return kind(text, error.transferred, error.expected)
     if isinstance(error, errors.LimitError):
         return LimitError(text)
     if isinstance(error, errors.ProtocolError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
@@ -165,26 +166,22 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _depth(text: str) -> int:
-    """How deep the brackets of a JSON text go, those inside strings not counted."""
-    depth = deepest = 0
-    inside = escaped = False
-    for char in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                inside = False
-        elif char == '"':
-            inside = True
-        elif char in "[{":
+# The last quote may be missing: otherwise each of many could be tried as a beginning.
+_STRINGS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.S)
+_NOT_BRACKETS = re.compile(r"[^\[\]{}]+")
+
+
+def _is_deeper(text: str, most: int) -> bool:
+    """Whether the brackets of a JSON text go deeper, those inside strings not counted."""
+    depth = 0
+    for bracket in _NOT_BRACKETS.sub("", _STRINGS.sub("", text)):
+        if bracket in "[{":
             depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
+            if depth > most:
+                return True
+        else:
             depth -= 1
-    return deepest
+    return False
 
 
 def parse_json(environ: Environ, body: bytes, limits: BodyLimits) -> Any:
@@ -208,7 +205,7 @@ def parse_json(environ: Environ, body: bytes, limits: BodyLimits) -> Any:
     except UnicodeDecodeError as error:
         raise BadRequest(f"the body is not UTF-8: byte {error.start}") from None
     most = limits.json_depth
-    if text.count("[") + text.count("{") > most and _depth(text) > most:
+    if text.count("[") + text.count("{") > most and _is_deeper(text, most):
         raise BadRequest(f"the JSON is nested more than {most} deep")
     try:
         return json.loads(text, parse_constant=_refuse_constant)

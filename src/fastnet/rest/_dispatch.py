@@ -95,6 +95,7 @@ class PathDispatcher:
             self.info["description"] = description
         self._routes: dict[tuple[str, str], Route] = {}
         self._direct: dict[str, dict[str, Callable[..., Any]]] = {}  # the paths without parameters
+        self._fixed: dict[tuple[str, str], Route] = {}  # likewise, of both forms
         self._root = Node()
         if openapi is not None:
             self._add("GET", openapi, self._openapi, False, {"hidden": True})
@@ -179,6 +180,8 @@ class PathDispatcher:
         self._routes[method, path] = route
         self._root.add(parts).methods[method] = route
         direct = self._direct.setdefault(wsgi_path(path), {})
+        if not names:
+            self._fixed[wsgi_path(path), method] = route
         if wsgi and not names:
             direct[method] = application
         else:
@@ -201,7 +204,7 @@ class PathDispatcher:
             return self._search(method, environ, start_response)
         # A request like most has neither query nor form; then this is all there is to it.
         if environ.get("QUERY_STRING") or method not in _NO_FORM:
-            return _run_wsgi(handler, self)(environ, start_response, {})
+            return self._fixed[environ["PATH_INFO"], method].run(environ, start_response, {})
         environ["params"] = {}
         try:
             return handler(environ, start_response)  # type: ignore[no-any-return]
@@ -210,6 +213,9 @@ class PathDispatcher:
 
     def _search(self, method: str, environ: Environ, start_response: Start) -> Iterable[bytes]:
         path = environ.get("PATH_INFO") or "/"
+        fixed = self._fixed.get((path, method))
+        if fixed is not None:
+            return fixed.run(environ, start_response, {})
         allowed: set[str] = set()
         for methods, values in self._found(path):
             route = methods.get(method) or methods.get(method.upper())

@@ -93,6 +93,8 @@ def reply_of(value: Any) -> Callable[[Environ, Start], Iterable[bytes]]:
     that value with that status; an iterator of bytes is sent piece by piece;
     everything else is data, and goes as JSON.
     """
+    if type(value) in (dict, list):
+        return json_reply(value)
     status = 200
     if type(value) is tuple and len(value) == 2 and type(value[1]) is int:
         value, status = value
@@ -142,8 +144,9 @@ class Endpoint:
         except BaseException:
             request.close()
             raise
-        form = request._form
-        return closing(blocks, form) if form is not None and form.uploads else blocks
+        if type(blocks) is list and (request._form is None or not request._form.uploads):
+            return blocks
+        return closing(blocks, request)  # files came, or may still be asked for
 
     def _given(self, request: Request) -> dict[str, Any]:
         given = dict(request.path_params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -26,6 +27,7 @@ Headers = list[tuple[str, str]]
 _MEMBERS = {"type", "title", "status", "detail", "instance"}  # what RFC 9457 itself defines
 
 
+@functools.lru_cache(1024)
 def phrase(status: int) -> str:
     """The status line's words, such as ``"404 Not Found"``."""
     try:

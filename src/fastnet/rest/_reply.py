@@ -217,9 +217,9 @@ def _xml(name: str, data: Any, depth: int) -> ElementTree.Element:
         found = ElementTree.Element("item", {"name": _NOT_XML.sub("\ufffd", name)})
     data = _known(data, depth)
     if isinstance(data, Mapping):
-        found.extend(_xml(str(key), value, depth + 1) for key, value in data.items())
+        found.extend([_xml(str(key), value, depth + 1) for key, value in data.items()])
     elif isinstance(data, (list, tuple)):
-        found.extend(_xml("item", item, depth + 1) for item in data)
+        found.extend([_xml("item", item, depth + 1) for item in data])
     else:
         found.text = _NOT_XML.sub("\ufffd", _word(data))
     return found

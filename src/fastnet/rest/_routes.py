@@ -39,6 +39,7 @@ CONVERTERS = {
         {"type": "string", "format": "uuid"},
     ),
 }
+_MIXED = 128  # characters of a segment with several parameters
 _PARAMETER = re.compile(r"<(?:([^\W\d]\w*):)?([^\W\d]\w*)>")
 
 
@@ -59,6 +60,9 @@ class Segment:
     def values(self, text: str) -> dict[str, Any] | None:
         """The parameters' values, or None when the text is something else."""
         assert self.match is not None
+        # Trying where one of several parameters ends takes a power of the length.
+        if len(self.parameters) > 1 and len(text) > _MIXED:
+            return None
         if (found := self.match(text)) is None:
             return None
         values = {}
@@ -101,8 +105,8 @@ def _segment(text: str, path: str, converters: dict[str, Converter]) -> Segment:
         return Segment(wsgi_path(text))
     if rest and text != match[0]:
         raise ValueError(f"{path!r}: a parameter of the type path has its segment to itself")
-    if len(parameters) > 4:
-        raise ValueError(f"{path!r}: more than four parameters in one segment")
+    if len(parameters) > 3:
+        raise ValueError(f"{path!r}: more than three parameters in one segment")
     compiled = re.compile(pattern + re.escape(wsgi_path(text[place:])), re.S)
     return Segment(text, compiled.fullmatch, tuple(parameters), rest)
 

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from fastnet._fork import fork
 from fastnet._serve import Server, serve
@@ -50,17 +50,12 @@ def load(name: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module + ".").startswith(error.name + "."):
-            raise
-        raise ValueError(f"there is no module {error.name!r}") from None
-    for part in path.split("."):
-        try:
+        for part in path.split("."):
             found = getattr(found, part)
-        except AttributeError:
-            raise ValueError(f"{module!r} has no {path!r}") from None
+    except (ImportError, AttributeError) as error:
+        raise ValueError(str(error)) from error
     if not callable(found):
-        raise ValueError(f"{name} is not an application: it cannot be called")
+        raise ValueError("it cannot be called, so it is no WSGI application")
     return found
 
 
@@ -72,7 +67,7 @@ def run(
     threads: int = 0,
     ssl_context: ssl.SSLContext | None = None,
     limits: Limits | None = None,
-    access_log: Callable[[str], None] | bool | None = None,
+    access_log: Callable[[str], None] | IO[str] | bool | None = None,
     listening: Callable[[Any], None] | None = None,
     **options: Any,
 ) -> None:
@@ -85,7 +80,7 @@ def run(
             has passed (``LISTEN_FDS``).
         workers, threads, ssl_context, limits, access_log, options: as for
             `WSGIServer`.
-        listening: called with the address when it is bound.
+        listening: called with the address, once, when it is served.
 
     Raises:
         ValueError: what cannot be served.
@@ -104,9 +99,7 @@ def run(
         return
     holder = serve(_nobody, address, **{k: v for k, v in options.items() if k in _BINDING})
     try:
-        if listening is not None:
-            listening(holder.address)
-        Master(app, holder, asked).run()
+        Master(app, holder, asked, listening).run()
     finally:
         holder.shutdown(0)
 
@@ -136,7 +129,14 @@ def _serve_here(server: WSGIServer) -> None:
 class Master:
     """Keeps one generation at work."""
 
-    def __init__(self, name: str, holder: Server, asked: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        holder: Server,
+        asked: dict[str, Any],
+        listening: Callable[[Any], None] | None,
+    ) -> None:
+        self._listening = listening
         self._name = name
         self._holder = holder
         self._asked = asked
@@ -220,6 +220,9 @@ class Master:
             print("fastnet: reloading failed; the one before goes on", file=sys.stderr)
             return
         before, self._present = self._present, pid
+        if self._listening is not None:
+            self._listening(self._holder.address)
+            self._listening = None
         if before:
             self._leaving.add(before)
             _send(before, signal.SIGUSR1)

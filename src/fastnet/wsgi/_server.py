@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from fastnet._native.wsgiconn import Connection
 from fastnet._serve import serve
@@ -85,7 +85,8 @@ class WSGIServer:
             all others waiting.
         ssl_context: for https.
         limits: what clients may ask for; see `fastnet.Limits`.
-        access_log: called with each line; or True for ``sys.stderr``; or None.
+        access_log: called with each line, or a text file for them; True for
+            ``sys.stderr``; or None.
         options: further ones of `fastnet.serve`: allow, deny, backlog,
             reuse_port, poller, tuning.
 
@@ -103,13 +104,13 @@ class WSGIServer:
         threads: int = 0,
         ssl_context: ssl.SSLContext | None = None,
         limits: Limits | None = None,
-        access_log: Callable[[str], None] | bool | None = None,
+        access_log: Callable[[str], None] | IO[str] | bool | None = None,
         **options: Any,
     ) -> None:
         if not isinstance(threads, int) or isinstance(threads, bool) or threads < 0:
             raise ValueError(f"threads must be 0 or more, not {threads!r}")
         limits = limits or Limits()
-        log = _to_stderr if access_log is True else access_log or None
+        log = _log(access_log)
         self._options = {
             **options,
             "workers": workers,
@@ -270,8 +271,17 @@ class _Once:
             self._ending.join()
 
 
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
+def _log(wanted: Any) -> Callable[[str], None] | None:
+    if wanted is None or wanted is False:
+        return None
+    if callable(wanted):
+        return wanted  # type: ignore[no-any-return]
+    file = sys.stderr if wanted is True else wanted
+
+    def write(line: str) -> None:
+        file.write(line + "\n")
+
+    return write
 
 
 def make_server(
