@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import pathlib
 import re
 import subprocess
@@ -44,6 +45,7 @@ def run_xmlrpc(tests, least, tmp_path, *options, timeout=55):
     done = subprocess.run(
         [sys.executable, program, tests, "-v", *options],
         cwd=tmp_path,
+        env=dict(os.environ),  # the standard CGI handler leaves its own in C's environ
         capture_output=True,
         text=True,
         timeout=timeout,
