@@ -118,7 +118,7 @@ bool fn_http_same(const uint8_t *data, const char *lower, size_t len)
 
 bool fn_http_value_ok(const uint8_t *data, size_t len)
 {
-    return fn_http_text_end(data, data + len) == data + len;
+    return len == 0 || fn_http_text_end(data, data + len) == data + len;
 }
 
 bool fn_http_name_ok(const uint8_t *data, size_t len)

@@ -35,7 +35,7 @@ void fn_xmlrpc_init(struct fn_xmlrpc *x, const void *data, size_t size)
 {
     memset(x, 0, sizeof *x);
     x->at = data;
-    x->end = x->at + size;
+    x->end = size ? x->at + size : x->at;
 }
 
 /* ----------------------------------------------------------------------- words */

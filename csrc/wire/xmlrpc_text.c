@@ -77,6 +77,8 @@ static uint32_t named(const uint8_t **at, const uint8_t *end)
 
 int64_t fn_xmlrpc_unescape(const uint8_t *text, size_t size, uint8_t *out)
 {
+    if (size == 0) /* text may be NULL */
+        return 0;
     const uint8_t *p = text, *end = text + size;
     uint8_t *q = out;
     while (p < end) {
@@ -109,6 +111,8 @@ static int put_reference(struct fn_buf *b, uint8_t c)
 
 int fn_xmlrpc_put_text(struct fn_buf *b, const uint8_t *text, size_t size)
 {
+    if (size == 0) /* text may be NULL */
+        return 0;
     size_t from = 0;
     for (size_t i = 0; i < size; i++) {
         if (text[i] != '&' && text[i] != '<' && text[i] != '>')
