@@ -15,7 +15,7 @@ if(BUILD_TESTING AND NOT FASTNET_FUZZ)
     get_filename_component(name "${source}" NAME_WE)
     fastnet_test_program(${name} "${source}")
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 120)
   endforeach()
 endif()
 
