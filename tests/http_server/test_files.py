@@ -23,7 +23,7 @@ DATA = bytes(range(256)) * 4  # 1024 bytes
 
 @pytest.fixture
 def root(tmp_path):
-    folder = tmp_path / "root"
+    folder = tmp_path / "served"
     (folder / "sub" / "deep").mkdir(parents=True)
     (folder / "indexed").mkdir()
     for name, content in {
@@ -113,7 +113,7 @@ def test_directories(files, root):
 
 
 AWAY = [
-    "/..", "/../outside", "/../root/a.txt", "/sub/../../outside", "/sub/../a.txt", "/./a.txt",
+    "/..", "/../outside", "/../served/a.txt", "/sub/../../outside", "/sub/../a.txt", "/./a.txt",
     "/%2e%2e/outside", "/%2E%2E/outside", "/.%2e/outside", "/%2e%2e%2foutside",
     "/sub%2f..%2f..%2foutside",
     "/..%5coutside", "/sub\\..\\..\\outside", "\\a.txt", "/..%00/outside", "/a.txt%00.html", "/%00",

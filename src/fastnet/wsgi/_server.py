@@ -119,7 +119,6 @@ class WSGIServer:
         }
         self._factory = Factory(app, limits, threads, workers, log)
         self._server = serve(self._factory, address, **self._options)
-        self._closed = False
 
     # ------------------------------------------------------------- as wsgiref's
 
@@ -182,7 +181,6 @@ class WSGIServer:
 
     def server_close(self) -> None:
         """Ends the server; closes its sockets."""
-        self._closed = True
         self._server.shutdown()
 
     def _check(self) -> None:

@@ -61,7 +61,6 @@ class Site(SiteCore):
         self._told = False
         self._patience = limits.send_timeout
         self._tasks: set[asyncio.Task[None]] = set()
-        self._idle: asyncio.Event | None = None
         self.base = {
             "SCRIPT_NAME": "",
             "GATEWAY_INTERFACE": "CGI/1.1",
@@ -155,15 +154,15 @@ class Site(SiteCore):
 
     def is_file(self, exchange: Exchange, result: Any) -> bool:
         """Whether the reply's body is a file that is sent from here on by the system."""
-        if type(result) is not FileWrapper or exchange.sink.transport is None:
+        if type(result) is not FileWrapper:
             return False
         if exchange.has_length:
             result.most = exchange.length
         transport = exchange.sink.transport
-        part = plain_file(result.filelike)
-        if part is None or transport.get_extra_info("ssl_object") is not None:
+        if exchange.threaded or transport.get_extra_info("ssl_object") is not None:
             return False
-        if exchange.threaded:
+        part = plain_file(result.filelike)
+        if part is None:
             return False
         count = exchange.begin_file(part[1])
         if count is None:
