@@ -16,6 +16,7 @@ from wsgi_kit import PLAIN, Client, echo, hello, reading, request, reset, servin
 pytestmark = pytest.mark.parametrize("threads", [0, 4])
 
 CHUNKED = "Transfer-Encoding: chunked"
+BEGUN = bytes(300_000)  # so much of a body has a thread begin with it
 
 
 def chunks(*pieces: bytes, trailer: bytes = b"") -> bytes:
@@ -93,17 +94,17 @@ def test_an_answer_before_the_body_has_come(threads: int) -> None:
         pytest.skip("the loop waits for the body")
     with serving(hello, threads) as server:
         with Client(server) as client:
-            client.send(request("Content-Length: 1000", method="POST", target="/early"))
+            client.send(request("Content-Length: 301000", method="POST", target="/early"), BEGUN)
             assert client.reply().body == b"/early"
             client.send(bytes(1000), request(target="/next"))
             assert client.reply().body == b"/next"
-        for lines in ([CHUNKED], ["Content-Length: 1000000"]):
+        for line, begun in ((CHUNKED, chunks(BEGUN)[:-5]), ("Content-Length: 1000000", BEGUN)):
             with Client(server) as client:
-                client.send(request(*lines, method="POST", target="/early"))
+                client.send(request(line, method="POST", target="/early"), begun)
                 assert client.reply().body == b"/early"
                 assert client.closed()
         with Client(server) as client:
-            client.send(request("Content-Length: 1000", method="POST", target="/early"))
+            client.send(request("Content-Length: 301000", method="POST", target="/early"), BEGUN)
             assert client.reply().body == b"/early"
             client.sock.shutdown(1)
             assert client.closed()
@@ -123,12 +124,26 @@ def test_a_thread_reads_while_the_body_comes(threads: int) -> None:
         return [b"".join(lines)]
 
     with serving(app, threads) as server, Client(server) as client:
-        client.send(request(CHUNKED, method="POST"))
+        client.send(request(CHUNKED, method="POST"), chunks(BEGUN + b"\n")[:-5])
+        assert read.acquire(timeout=30)
         for number in range(5):
             client.send(b"2\r\n%d\n\r\n" % number)
             assert read.acquire(timeout=30)
         client.send(b"0\r\n\r\n")
-        assert client.reply().body == b"0\n1\n2\n3\n4\n"
+        assert client.reply().body == BEGUN + b"\n0\n1\n2\n3\n4\n"
+
+
+def test_bodies_that_come_slowly_keep_no_thread(threads: int) -> None:
+    with serving(hello, threads) as server:
+        slow = [Client(server) for _ in range(2 * threads + 1)]
+        for client in slow:
+            client.send(request("Content-Length: 100000", method="POST"), bytes(90_000))
+        with Client(server) as client:
+            assert client.ask(target="/meanwhile").body == b"/meanwhile"
+        for client in slow:
+            client.send(bytes(10_000))
+            assert client.reply().status == 200
+            client.close()
 
 
 def test_a_thread_that_reads_slowly_bounds_what_is_kept(threads: int) -> None:
@@ -191,6 +206,7 @@ def test_a_body_that_is_refused_while_a_thread_answers(threads: int) -> None:
         if environ["REQUEST_METHOD"] != "POST":
             return hello(environ, start_response)
         write = start_response("200 OK", [])
+        assert environ["wsgi.input"].read(len(BEGUN)) == BEGUN
         write(b"begun")
         begun.set()
         assert refused.wait(30)
@@ -201,7 +217,7 @@ def test_a_body_that_is_refused_while_a_thread_answers(threads: int) -> None:
     lines: list[str] = []
     with serving(app, threads, check=False, access_log=lines.append) as server:
         with Client(server) as client:
-            client.send(request(CHUNKED, method="POST"))
+            client.send(request(CHUNKED, method="POST"), chunks(BEGUN)[:-5])
             assert begun.wait(30)
             assert client._until(b"begun")
             client.send(b"no chunk\r\n")
@@ -217,9 +233,10 @@ def test_a_body_that_is_refused_while_a_thread_answers(threads: int) -> None:
 
 
 def test_a_client_that_goes_amid_its_body(threads: int, capsys: Any) -> None:
-    ended = threading.Semaphore(0)
+    begun, ended = threading.Semaphore(0), threading.Semaphore(0)
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
+        begun.release()
         try:
             return echo(environ, start_response)
         except ConnectionError:
@@ -227,19 +244,22 @@ def test_a_client_that_goes_amid_its_body(threads: int, capsys: Any) -> None:
             raise
 
     halves = [
-        request("Content-Length: 100", method="POST") + b"half",
-        request("Content-Length: 9000000", method="POST") + bytes(2_000_000),
-        request(CHUNKED, method="POST") + b"5\r\nhel",
+        (request("Content-Length: 100", method="POST") + b"half", False),
+        (request("Content-Length: 9000000", method="POST") + bytes(2_000_000), True),
+        (request(CHUNKED, method="POST") + b"5\r\nhel", False),
+        (request(CHUNKED, method="POST") + chunks(BEGUN)[:-5] + b"5\r\nhel", True),
     ]
     with warnings.catch_warnings(), serving(app, threads) as server:
         warnings.simplefilter("error")
-        for half in halves:
+        for half, begins in halves:
             for leave in (Client.close, reset):
                 client = Client(server)
                 client.send(half)
                 wait_until(lambda: not server._factory.site or server._factory.site.connections)
+                if threads and begins:
+                    assert begun.acquire(timeout=30)
                 leave(client)
-                if threads:
+                if threads and begins:
                     assert ended.acquire(timeout=30)
                 wait_until(lambda: server.stats()["open"] == 0)
         gc.collect()

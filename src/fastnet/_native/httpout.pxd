@@ -14,3 +14,4 @@ cdef class Out:
     cdef int add_date(self) except -1
     cdef int add_text(self, object value, bint name) except -1
     cdef bytes take(self)
+    cdef void clear(self) noexcept

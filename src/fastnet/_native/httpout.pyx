@@ -113,9 +113,12 @@ cdef class Out:
 
     cdef bytes take(self):
         cdef bytes taken = PyBytes_FromStringAndSize(<const char *> self.data, self.size)
+        self.clear()
+        return taken
+
+    cdef void clear(self) noexcept:
         self.size = 0
         if self.cap > KEEP:
             PyMem_Free(self.data)
             self.data = NULL
             self.cap = 0
-        return taken

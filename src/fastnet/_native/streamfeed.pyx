@@ -1,8 +1,9 @@
-"""From a transport straight into an ``asyncio.StreamReader``.
+"""From a transport straight into an ``asyncio.StreamReader``, or a protocol in Cython.
 
 Between a transport and the coroutine that waits in ``await reader.read(n)`` asyncio has four
 Python calls per piece of data, which together cost as much as receiving it. Here they are one,
 for exactly asyncio's own two classes; a subclass, or a method that somebody replaced, is called.
+A protocol in Cython has no need of bytes objects at all: it is shown what the reactor has read.
 """
 
 from asyncio import streams
@@ -19,7 +20,14 @@ cdef object feed_data = Reader.__dict__["feed_data"]
 cdef object wakeup_waiter = Reader.__dict__["_wakeup_waiter"]
 
 
+cdef class Taker:
+    cdef int take(self, const void *data, size_t size) except -1:
+        return 0
+
+
 cdef bint feeds(object protocol) except -1:
+    if isinstance(protocol, Taker):
+        return True
     if type(protocol) is not Protocol or "data_received" in protocol.__dict__:
         return False
     if Protocol.data_received is not data_received:
@@ -30,6 +38,8 @@ cdef bint feeds(object protocol) except -1:
 cdef int feed(object protocol, const void *data, Py_ssize_t size) except -1:
     cdef Py_ssize_t before
     cdef object reader, buffer, waiter
+    if isinstance(protocol, Taker):
+        return (<Taker> protocol).take(data, size)
     reader = protocol._stream_reader_wr
     if reader is not None:
         reader = reader()

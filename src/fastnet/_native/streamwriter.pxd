@@ -6,6 +6,9 @@ cdef class StreamWriter(Endpoint):
     cdef bint eof               # write_eof() was called
     cdef object _empty_waiter   # of loop.sendfile()
 
+    cdef int may_write(self) except -1
+    cdef int write_from(self, const char *data, Py_ssize_t size, object owner) except -1
+    cdef int unpace(self) except -1
     cdef int put(self, const char *data, Py_ssize_t size, object owner) except -1
     cdef int put_alone(self, const char *data, Py_ssize_t size, void *keeper, int *kept) noexcept
     cdef int drop(self) except -1

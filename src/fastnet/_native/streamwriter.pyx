@@ -7,7 +7,9 @@ from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport Py_INCREF
+from libc.string cimport memset
 
+from fastnet._native.core cimport fn_tune_congestion, fn_tuned
 from fastnet._native.core_reactor cimport (
     FN_WANTS_DRAINED,
     fn_conn_flush,
@@ -57,14 +59,10 @@ cdef class StreamWriter(Endpoint):
         if type(data) is not bytes and not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data argument must be a bytes-like object, "
                             f"not {type(data).__name__!r}")
-        if self.eof:
-            raise RuntimeError("Cannot call write() after write_eof()")
-        if self._empty_waiter is not None:
-            raise RuntimeError("unable to write; sendfile is in progress")
         if type(data) is bytes:
-            if PyBytes_GET_SIZE(data) > 0:
-                self.put(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
+            self.write_from(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
             return
+        self.may_write()
         if not data:
             return
         try:
@@ -77,6 +75,26 @@ cdef class StreamWriter(Endpoint):
             self.put(<const char *> view.buf, view.len, None)
         finally:
             PyBuffer_Release(&view)
+
+    cdef int may_write(self) except -1:
+        if self.eof:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self._empty_waiter is not None:
+            raise RuntimeError("unable to write; sendfile is in progress")
+        return 0
+
+    cdef int write_from(self, const char *data, Py_ssize_t size, object owner) except -1:
+        """write() of memory that owner, bytes, keeps; without one it is copied."""
+        self.may_write()
+        return self.put(data, size, owner) if size else 0
+
+    cdef int unpace(self) except -1:
+        """Replaces bbr where it caps the path: see fn_tune_congestion()."""
+        cdef fn_tuned now
+        if self.node is not NULL:
+            memset(&now, 0, sizeof(now))
+            fn_tune_congestion(self.fd, b"auto", &now)
+        return 0
 
     def writelines(self, list_of_data):
         """Sends several pieces, in one system call where that is possible.  As write()."""

@@ -9,7 +9,7 @@ cdef class StreamTransport(StreamWriter):
     cdef bint held_eof
     cdef bint buffered     # the protocol is a BufferedProtocol
     cdef Py_ssize_t guess  # bytes of the next large read; 0 where the reactor reads
-    cdef bint feeds        # it is asyncio's own for streams
+    cdef bint feeds        # it is one that feeds() knows
 
     cdef int use(self, object protocol) except -1
     cdef int feed_stream(self, const void *data, Py_ssize_t size) except -1

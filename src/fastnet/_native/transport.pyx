@@ -36,7 +36,7 @@ from fastnet._native.endpoint cimport error_of
 from fastnet._native.handles cimport LoopCore
 from fastnet._native.reactor cimport Reactor
 from fastnet._native.status cimport check
-from fastnet._native.streamfeed cimport feed, feeds
+from fastnet._native.streamfeed cimport Taker, feed, feeds
 
 cdef extern from "Python.h":
     int PyContext_Enter(PyObject *context)
@@ -119,19 +119,17 @@ cdef class StreamTransport(StreamWriter):
     cdef int on_event(self, fn_node *n, const fn_event *e) except -1:
         cdef int kind = e.kind
         cdef int status = e.status
-        cdef object data = None
         cdef LoopCore loop = self._loop  # which the transport forgets when it ends
-        if kind == FN_EVENT_DATA and e.len >= LARGE and not self.buffered:
+        if (kind == FN_EVENT_DATA and e.len >= LARGE and not self.buffered
+                and not isinstance(self._protocol, Taker)):
             self.guess_by(e.len)
-        if kind == FN_EVENT_DATA and self.feeds and self.held is None:
-            return self.feed_stream(e.data, e.len)
-        if kind == FN_EVENT_DATA:
-            data = PyBytes_FromStringAndSize(<const char *> e.data, e.len)
         if PyContext_Enter(<PyObject *> self.context) < 0:
             raised()
         try:
-            if kind == FN_EVENT_DATA:
-                self.deliver(data)
+            if kind == FN_EVENT_DATA and self.feeds:
+                self.feed_stream(e.data, e.len)
+            elif kind == FN_EVENT_DATA:
+                self.deliver(PyBytes_FromStringAndSize(<const char *> e.data, e.len))
             elif kind == FN_EVENT_READABLE:
                 if self.buffered:
                     self.read_into()
@@ -152,10 +150,10 @@ cdef class StreamTransport(StreamWriter):
         return 0
 
     cdef int feed_stream(self, const void *data, Py_ssize_t size) except -1:
-        """Bytes for asyncio's own StreamReader, which only wakes whoever waits for them."""
+        """Bytes for a protocol that feeds() knows."""
         if self._closing:
             return 0
-        if self._paused:
+        if self._paused or self.held is not None:
             return self.hand_over(PyBytes_FromStringAndSize(<const char *> data, size))
         try:
             feed(self._protocol, data, size)

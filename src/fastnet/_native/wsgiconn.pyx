@@ -5,17 +5,21 @@ that is much.  Replies are written as they are made; a peer that does not take t
 making, and ends the connection in time.
 """
 
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from threading import Event
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 
 from fastnet._native.core cimport FN_MS, fn_time
+from fastnet._native.streamwriter cimport StreamWriter
 from fastnet._native.wsgiexchange cimport Exchange
 from fastnet._native.wsgirequests cimport BODY, BUSY, CLOSED, HEAD, IDLE, LINGER, Requests
 
 cdef size_t AHEAD = 64 * 1024         # bytes behind a request under way, before reading stops
 cdef uint64_t SWALLOW = 256 * 1024    # bytes of a body that nobody wants are read, to go on
 cdef Py_ssize_t UNACKED = 256 * 1024  # bytes that a thread may be ahead of the loop
+cdef size_t UNPACED = 8 * 1024        # bytes of a write that bbr would cut in two
 cdef fn_time LINGER_FOR = 2000 * FN_MS
 
 REASONS = {
@@ -34,30 +38,33 @@ cdef class Connection(Requests):
 
     def connection_made(self, transport):
         self.transport = transport
+        self.writer = transport if isinstance(transport, StreamWriter) else None
         self.base = self.site.base_of(transport)
         self.site.connections.add(self)
         self.await_until(self.site.keep_alive_timeout)
 
     def data_received(self, bytes data not None):
+        self.take(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+
+    cdef int take(self, const void *data, size_t size) except -1:
+        cdef const char *bytes_ = <const char *> data
         cdef size_t used
-        cdef size_t size = PyBytes_GET_SIZE(data)
         if self.kept is not None:
             if self.state == LINGER or self.state == CLOSED:
-                return
-            self.kept += data
-            self.pump()
-            return
+                return 0
+            self.kept += PyBytes_FromStringAndSize(bytes_, size)
+            return self.pump()
         self.consuming = True
         try:
-            used = self.consume(<const uint8_t *> PyBytes_AS_STRING(data), size)
+            used = self.consume(<const uint8_t *> data, size)
         finally:
             self.consuming = False
         if used < size:
-            self.kept = bytearray(PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + used,
-                                                            size - used))
+            self.kept = PyByteArray_FromStringAndSize(bytes_ + used, size - used)
             self.hold_back()
         elif self.ended_reading and self.state == IDLE:
             self.transport.close()
+        return 0
 
     cdef int pump(self) except -1:
         """Goes on with what was kept."""
@@ -134,8 +141,7 @@ cdef class Connection(Requests):
                 self.pump()
             return
         if x.threaded:
-            x.unacked = 0
-            x.room.set()
+            x.caught_up()
         elif x.iterator is not None:
             x.step()
 
@@ -152,21 +158,43 @@ cdef class Connection(Requests):
         if x.body is not None:
             x.body.fail(ConnectionResetError("the client has gone"))
         if x.threaded:
-            x.unacked = 0
-            x.room.set()
+            x.caught_up()
         elif x.iterator is not None:
             x.finish()
 
     # ------------------------------------------------------------------------- replies
 
-    cdef int put(self, Exchange x, object data, bint last) except -1:
+    cdef int put(self, Exchange x, bytes piece) except -1:
         if x.threaded:
-            return self.put_from_thread(x, data, last)
-        if data is not None and self.state != CLOSED and (last or not self.transport.is_closing()):
-            self.transport.write(data)
-        if last:
-            self.done(x)
-        return 0
+            return self.put_from_thread(x, piece, False)
+        if self.closing():
+            return 0
+        return self.write(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), piece)
+
+    cdef int put_out(self, Exchange x, bint last) except -1:
+        if x.threaded:
+            return self.put_from_thread(x, x.out.take() if x.out.size else None, last)
+        try:
+            if x.out.size and (last or not self.closing()):
+                self.write(x.out.data, x.out.size, None)
+        finally:
+            x.out.clear()
+        return self.done(x) if last else 0
+
+    cdef bint closing(self) except -1:
+        return self.transport.is_closing() if self.writer is None else self.writer._closing
+
+    cdef int write(self, const void *data, size_t size, object owner) except -1:
+        if self.state == CLOSED:
+            return 0
+        if self.writer is None:  # TLS, and what else is no socket
+            self.transport.write(PyBytes_FromStringAndSize(<const char *> data, size)
+                                 if owner is None else owner)
+            return 0
+        if size >= UNPACED and not self.unpaced:
+            self.unpaced = True
+            self.writer.unpace()
+        return self.writer.write_from(<const char *> data, size, owner)
 
     cdef int put_from_thread(self, Exchange x, object data, bint last) except -1:
         if data is not None:
@@ -176,21 +204,22 @@ cdef class Connection(Requests):
 
     cdef bint full(self, Exchange x) except -1:
         if not x.threaded:
-            return (self.paused or self.transport.is_closing()) and not x.gone
+            return (self.paused or self.closing()) and not x.gone
         while x.unacked > UNACKED and not x.gone:
+            if x.room is None:
+                x.room = Event()  # the loop may have caught up before it could know
+                continue
             x.room.wait()
             x.room.clear()
         return False
 
-    def take_from_thread(self, Exchange x not None, data, bint last):
+    def take_from_thread(self, Exchange x not None, bytes data, bint last):
         """What a thread has made; called on the loop."""
-        if (data is not None and self.state != CLOSED and not x.gone
-                and not self.transport.is_closing()):
+        if data is not None and not x.gone and not self.closing():
             x.seen = True
-            self.transport.write(data)
+            self.write(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), data)
         if not self.paused:
-            x.unacked = 0
-            x.room.set()
+            x.caught_up()
         if last:
             self.done(x)
 
@@ -257,7 +286,7 @@ cdef class Connection(Requests):
         self.forget_body()
         if x is not None and x.threaded:
             x.gone = True
-            x.room.set()
+            x.caught_up()
             if x.body is not None:
                 x.body.fail(ValueError(reason))
         if not self.answered and (x is None or not x.seen):

@@ -3,12 +3,16 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from fastnet._native.httpout cimport Out
+from fastnet._native.streamfeed cimport Taker
 
 
-cdef class Sink:
+cdef class Sink(Taker):
     """Where a reply goes."""
 
-    cdef int put(self, Exchange x, object data, bint last) except -1
+    # A piece of a body that is not copied.
+    cdef int put(self, Exchange x, bytes piece) except -1
+    # What is gathered in x.out, and with last the reply's end.
+    cdef int put_out(self, Exchange x, bint last) except -1
     cdef bint full(self, Exchange x) except -1
 
 
@@ -22,7 +26,7 @@ cdef class Exchange:
     cdef public bint gone     # nobody is there to reply to
     cdef readonly bint has_length
     cdef bint has_date, has_server
-    cdef public bint threaded
+    cdef readonly bint threaded
     cdef bint seen            # the loop has sent some of the reply
     cdef readonly int status
     cdef int framing
@@ -31,9 +35,10 @@ cdef class Exchange:
     cdef public object body
     cdef object spooled       # a file that holds the request's body
     cdef readonly str line    # the request's first line, for the access log
-    cdef public object room   # what a thread waits for while the peer is slow
-    cdef public Py_ssize_t unacked
+    cdef object room          # what a thread waits for while the peer is slow
+    cdef Py_ssize_t unacked   # bytes from a thread that the loop has not seen
 
+    cdef int caught_up(self) except -1
     cdef int begin(self, object status, object headers) except -1
     cdef int add_field(self, object name, object value) except -1
     cdef int send_head(self, int64_t known) except -1

@@ -16,8 +16,6 @@ class Exchange:
     sent: int
     line: str | None
     body: Any
-    room: Any
-    unacked: int
     def start_response(
         self,
         status: str,

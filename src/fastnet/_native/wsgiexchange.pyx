@@ -4,6 +4,7 @@ The same for an application on the loop and on a thread: where its bytes go, and
 slow peer, is the sink's to know.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
 
@@ -41,14 +42,18 @@ cdef uint64_t TURN_BYTES = 512 * 1024
 cdef int TURN_PIECES = 256
 
 
-cdef class Sink:
-    cdef int put(self, Exchange x, object data, bint last) except -1:
+cdef class Sink(Taker):
+    cdef int put(self, Exchange x, bytes piece) except -1:
+        return 0
+
+    cdef int put_out(self, Exchange x, bint last) except -1:
         return 0
 
     cdef bint full(self, Exchange x) except -1:
         return False
 
 
+@cython.freelist(16)
 cdef class Exchange:
     # ------------------------------------------------------------------ for applications
 
@@ -112,6 +117,13 @@ cdef class Exchange:
             self.finish()
         else:
             self.fail(error)
+
+    cdef int caught_up(self) except -1:
+        """A thread need not wait any more for the loop, or for the peer."""
+        self.unacked = 0
+        if self.room is not None:
+            self.room.set()
+        return 0
 
     # ---------------------------------------------------------------------- the head
 
@@ -239,7 +251,7 @@ cdef class Exchange:
         else:
             self.flush(False)
             self.sink.put(self, owner if size == <size_t> PyBytes_GET_SIZE(owner)
-                          else owner[:size], False)
+                          else owner[:size])
         self.sent += size
         if self.framing == CHUNKED:
             self.out.add(b"\r\n", 2)
@@ -249,11 +261,12 @@ cdef class Exchange:
         return 0
 
     cdef int flush(self, bint last) except -1:
-        cdef object data = None
-        if self.out.size and self.head_sent:  # until then it may be taken back
-            data = self.out.take()
-        if data is not None or last:
-            self.sink.put(self, data, last)
+        if not self.head_sent:  # until then it may be taken back
+            if not last:
+                return 0
+            self.out.size = 0
+        if self.out.size or last:
+            self.sink.put_out(self, last)
         return 0
 
     # ------------------------------------------------------------------------ its life

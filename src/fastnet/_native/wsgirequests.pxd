@@ -46,7 +46,8 @@ cdef class Requests(Sink):
     cdef bint chunked, expected
     cdef bint answered         # before its body has come
     cdef bint paused           # the peer does not take what was written
-    cdef object first          # of the body's pieces
+    cdef bytes whole           # the body, being filled, when its length is known and small
+    cdef object first          # of the body's pieces otherwise
     cdef bytearray more        # the others
     cdef object spool          # a file that they are in
     cdef uint64_t body_size
@@ -61,6 +62,7 @@ cdef class Requests(Sink):
     cdef size_t take_body(self, const uint8_t *data, size_t size) except? <size_t> -1
     cdef int keep_piece(self, const uint8_t *data, size_t size) except -1
     cdef int body_ended(self) except -1
+    cdef int begin_stream(self, bytes piece) except -1
     cdef int forget_body(self) except -1
     cdef int dispatch(self) except -1
     cdef int hold_back(self) except -1

@@ -7,7 +7,7 @@ reading stops when that is much.
 
 from io import BytesIO
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport UINT64_MAX, uint8_t, uint64_t
 from libc.string cimport memcpy
@@ -26,6 +26,10 @@ from fastnet._native.core_http cimport (
 )
 
 cdef size_t PROGRESS = 1024           # bytes of a body that move its deadline
+
+# Bytes of a body that are held in memory before a thread begins with it: one that comes slowly
+# shall not keep a thread.
+cdef uint64_t HELD = 256 * 1024
 
 cdef uint64_t SPOOL = 1024 * 1024     # bytes of a body beyond which it goes to a file
 
@@ -152,9 +156,7 @@ cdef class Requests(Sink):
             x.line = (data + h.method.at)[:end].decode("latin-1")
             x.line += " HTTP/1.1" if h.minor else " HTTP/1.0"
         self.exchange = x
-        if self.site.threaded:
-            x.threaded = True
-            self.site.prepare(x)
+        x.threaded = self.site.threaded
         self.expected = h.expect_continue
         if self.own is not NULL:
             PyMem_Free(self.own)
@@ -165,7 +167,6 @@ cdef class Requests(Sink):
         return self.begin_body()
 
     cdef int begin_body(self) except -1:
-        cdef Exchange x = self.exchange
         if self.chunked:
             fn_http_chunks_reset(&self.chunks, self.site.body_bytes)
         if self.expected:
@@ -173,10 +174,8 @@ cdef class Requests(Sink):
         self.body_size = 0
         self.heard = 0
         self.await_until(self.site.request_timeout)
-        if x.threaded:
-            x.body = self.site.stream(self)
-            x.environ["wsgi.input"] = x.body.reader()
-            self.site.submit(x)
+        if not self.chunked and self.left <= HELD:
+            self.whole = PyBytes_FromStringAndSize(NULL, self.left)
         return 0
 
     cdef size_t take_body(self, const uint8_t *data, size_t size) except? <size_t> -1:
@@ -214,10 +213,15 @@ cdef class Requests(Sink):
             self.await_until(self.site.request_timeout)
         if x is None:  # answered already
             return 0
+        if self.whole is not None:
+            memcpy(PyBytes_AS_STRING(self.whole) + self.body_size - size, data, size)
+            return 0
         cdef bytes piece = PyBytes_FromStringAndSize(<const char *> data, size)
         if x.body is not None:
             x.body.feed(piece)
             return self.hold_back()
+        if x.threaded and self.body_size > HELD:
+            return self.begin_stream(piece)
         if self.spool is not None:
             self.spool.write(piece)
         elif self.body_size > SPOOL:
@@ -231,9 +235,21 @@ cdef class Requests(Sink):
             self.more += piece
         return 0
 
+    cdef int begin_stream(self, bytes piece) except -1:
+        """Much of a body has come: a thread may begin with it."""
+        cdef Exchange x = self.exchange
+        x.body = self.site.stream(self)
+        for part in (self.first, self.more, piece):
+            if part is not None:
+                x.body.feed(part)
+        self.first = self.more = None
+        x.environ["wsgi.input"] = x.body.reader()
+        self.site.submit(x)
+        return self.hold_back()
+
     cdef int forget_body(self) except -1:
         """What has come of a body is not wanted any more."""
-        self.first = self.more = None
+        self.whole = self.first = self.more = None
         spool, self.spool = self.spool, None
         if spool is not None:
             spool.close()
@@ -253,9 +269,9 @@ cdef class Requests(Sink):
             x.spooled.seek(0)
             x.environ["wsgi.input"] = x.spooled
         else:
-            whole = self.first or b""
+            whole = self.whole or self.first or b""
             x.environ["wsgi.input"] = BytesIO(whole if self.more is None else whole + self.more)
-            self.first = self.more = None
+            self.whole = self.first = self.more = None
         return self.dispatch()
 
     cdef int dispatch(self) except -1:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 from fastnet._native.wsgiconn import Connection
@@ -18,6 +16,7 @@ from fastnet._native.wsgirequests import SiteCore
 from fastnet.limits import Limits
 from fastnet.wsgi._body import Stream, spool
 from fastnet.wsgi._files import FileWrapper, plain_file, send
+from fastnet.wsgi._threads import Threads
 
 __all__ = ["Site"]
 
@@ -56,7 +55,7 @@ class Site(SiteCore):
         self._loop = asyncio.get_running_loop()
         self.log = log
         self.threaded = threads > 0
-        self._pool = ThreadPoolExecutor(threads, "fastnet-wsgi") if threads else None
+        self._pool = Threads(threads, self.complain) if threads else None
         self._made: deque[tuple[Connection, Exchange, bytes | None, bool]] = deque()
         self._told = False
         self._patience = limits.send_timeout
@@ -102,10 +101,6 @@ class Site(SiteCore):
 
     # ----------------------------------------------------------------------- threads
 
-    def prepare(self, exchange: Exchange) -> None:
-        """For a request that a thread will answer."""
-        exchange.room = threading.Event()
-
     def stream(self, connection: Connection) -> Stream:
         """For a body that a thread will read while it comes."""
         return Stream(lambda: self._call(connection.resume_body))
@@ -113,7 +108,7 @@ class Site(SiteCore):
     def submit(self, exchange: Exchange) -> None:
         """Has a thread run the application."""
         assert self._pool is not None
-        self._pool.submit(exchange.serve, self.app)
+        self._pool.submit(exchange, self.app)
 
     def _call(self, callback: Callable[[], None]) -> None:
         try:
@@ -159,7 +154,7 @@ class Site(SiteCore):
         if exchange.has_length:
             result.most = exchange.length
         transport = exchange.sink.transport
-        if exchange.threaded or transport.get_extra_info("ssl_object") is not None:
+        if transport.get_extra_info("ssl_object") is not None:
             return False
         part = plain_file(result.filelike)
         if part is None:
@@ -167,12 +162,19 @@ class Site(SiteCore):
         count = exchange.begin_file(part[1])
         if count is None:
             return False
+        if exchange.threaded:  # which is free for the next request meanwhile
+            self._call(lambda: self._send(exchange, result.filelike, part[0], count))
+        else:
+            self._send(exchange, result.filelike, part[0], count)
+        return True
+
+    def _send(self, exchange: Exchange, file: Any, offset: int, count: int) -> None:
+        transport = exchange.sink.transport
         task = self._loop.create_task(
-            send(transport, exchange, result.filelike, part[0], count, self._patience)
+            send(transport, exchange, file, offset, count, self._patience)
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return True
 
     # --------------------------------------------------------------------------- logs
 
@@ -232,7 +234,7 @@ class Site(SiteCore):
         """Lets go of threads and timers."""
         self._sweeping.cancel()
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.close()
 
 
 def _now() -> str:
