@@ -215,14 +215,25 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
     async def _sendfile_native(
         self, transp: StreamTransport, file: Any, offset: int, count: int | None
     ) -> int:
+        try:
+            fd = file.fileno()
+            size = os.fstat(fd).st_size
+        except (AttributeError, OSError) as error:
+            raise asyncio.SendfileNotAvailableError("not a regular file") from error
         reads = transp.is_reading()
         transp.pause_reading()
+        begun = False
         try:
             await transp._make_empty_waiter()
-            # The reactor watches the transport's descriptor, so wait with another.
-            with transp._sock.dup() as sock:
-                return await self.sock_sendfile(sock, file, offset, count, fallback=False)
+            if not (count or size):
+                return 0
+            sent = transp._send_file(fd, offset, count or 0)
+            begun = True
+            await sent
+            return transp._file_bytes
         finally:
+            if begun and transp._file_bytes:
+                os.lseek(fd, offset + transp._file_bytes, os.SEEK_SET)
             transp._reset_empty_waiter()
             if reads:
                 transp.resume_reading()

@@ -15,3 +15,7 @@ cdef class Out:
     cdef int add_text(self, object value, bint name) except -1
     cdef bytes take(self)
     cdef void clear(self) noexcept
+
+
+# What a Content-Length says: Latin-1, as add_text() has found. Raises ValueError.
+cdef uint64_t length_of(str value) except? <uint64_t> -1

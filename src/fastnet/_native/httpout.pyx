@@ -40,6 +40,22 @@ cdef int remember(const char *line, int size, time_t when) except -1:
     return 0
 
 
+cdef uint64_t length_of(str value) except? <uint64_t> -1:
+    """What a Content-Length says; value is Latin-1."""
+    cdef const uint8_t *digits = <const uint8_t *> PyUnicode_DATA(value)
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(value)
+    cdef uint64_t length = 0
+    cdef Py_ssize_t i
+    for i in range(size):
+        if digits[i] < 48 or digits[i] > 57:
+            break
+        length = 10 * length + digits[i] - 48
+    else:
+        if 0 < size <= 18:
+            return length
+    raise ValueError(f"Content-Length must be a number of bytes, not {value!r}")
+
+
 cdef class Out:
     """A growing buffer, used again from reply to reply."""
 

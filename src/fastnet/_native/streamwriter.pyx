@@ -1,7 +1,9 @@
 """The writing half of a stream transport (conn.h)."""
 
 from asyncio import constants
+from asyncio.exceptions import SendfileNotAvailableError
 from asyncio.log import logger
+from os import sendfile
 
 from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -16,7 +18,9 @@ from fastnet._native.core_reactor cimport (
     fn_conn_notify,
     fn_conn_pause,
     fn_conn_shut,
+    fn_conn_want_room,
     fn_conn_write,
+    fn_count,
 )
 from fastnet._native.endpoint cimport error_of
 
@@ -26,6 +30,7 @@ cdef str WRITE_ERROR = "Fatal write error on socket transport"
 cdef enum:
     KEEP = 64 * 1024    # bytes from which an object is kept instead of copied
     ALONE = 256 * 1024  # bytes from which a write lets other threads run
+    FILE_PIECE = 1024 * 1024  # bytes of a file before other connections have their turn
 
 
 cdef class StreamWriter(Endpoint):
@@ -190,6 +195,8 @@ cdef class StreamWriter(Endpoint):
 
     cdef int drained(self) except -1:
         """What was asked for by notify(): little or nothing waits any more."""
+        if self.file_sent is not None:
+            return self.pump_file()
         if self._protocol_paused and self.waiting() <= self.low:
             self.resume_protocol()  # may write
         if self.node is NULL:
@@ -251,6 +258,7 @@ cdef class StreamWriter(Endpoint):
     def _make_empty_waiter(self):
         if self._empty_waiter is not None:
             raise RuntimeError("Empty waiter is already set")
+        self._file_bytes = 0
         self.flush()
         self._empty_waiter = self._loop.create_future()
         if not self.waiting():
@@ -261,6 +269,65 @@ cdef class StreamWriter(Endpoint):
 
     def _reset_empty_waiter(self):
         self._empty_waiter = None
+        if self.file_sent is not None:  # cancelled
+            self.file_ended(None)
+
+    def _send_file(self, int fd, long long offset, long long count):
+        """Sends bytes of a file when nothing else waits; a future that is done when they went.
+
+        A count of 0 stands for all that follow; `_file_bytes` tells how many have gone.
+        """
+        self.file_sent = self._loop.create_future()
+        self.file_fd = fd
+        self.file_at = offset
+        self.file_left = count or -1
+        sent = self.file_sent
+        self.pump_file()
+        return sent
+
+    cdef int pump_file(self) except -1:
+        """Sends as much as there is room for, and comes back when there is more."""
+        cdef long long size = FILE_PIECE if self.file_left < 0 else min(self.file_left, FILE_PIECE)
+        cdef long long got
+        if self.file_sent.done():  # cancelled
+            return self.file_ended(None)
+        if self.node is NULL:
+            return self.file_ended(ConnectionError("Connection is closed by peer"))
+        self.reactor.permit()
+        try:
+            got = sendfile(self.fd, self.file_fd, self.file_at, size)
+        except (BlockingIOError, InterruptedError):
+            got = -1
+        except OSError as error:
+            if self._file_bytes == 0:
+                error = SendfileNotAvailableError("os.sendfile call failed")
+            return self.file_ended(error)
+        if self.node is NULL:  # other threads have run meanwhile
+            return self.pump_file()
+        if got > 0:
+            fn_count(&self.node.bytes_out, got)
+            fn_count(&self.reactor.r.counters.bytes_out, got)
+            fn_count(&self.reactor.r.counters.writes, 1)
+            self.node.active = self.reactor.r.now
+            self._file_bytes += got
+            self.file_at += got
+            if self.file_left > 0:
+                self.file_left -= got
+        if got == 0 or self.file_left == 0:
+            return self.file_ended(None)
+        fn_conn_want_room(self.reactor.r, self.node)
+        return 0
+
+    cdef int file_ended(self, object error) except -1:
+        cdef object sent = self.file_sent
+        self.file_sent = None
+        if sent.done():
+            return 0
+        if error is None:
+            sent.set_result(None)
+        else:
+            sent.set_exception(error)
+        return 0
 
     def _call_connection_lost(self, exc):
         try:
@@ -269,3 +336,5 @@ cdef class StreamWriter(Endpoint):
             waiter = self._empty_waiter
             if waiter is not None and not waiter.done():
                 waiter.set_exception(ConnectionError("Connection is closed by peer"))
+            if self.file_sent is not None:
+                self.file_ended(ConnectionError("Connection is closed by peer"))

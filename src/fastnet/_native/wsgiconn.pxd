@@ -8,7 +8,7 @@ from fastnet._native.wsgirequests cimport Requests
 cdef class Connection(Requests):
     cdef size_t waiting        # bytes that waited to be written when that was last looked at
     cdef StreamWriter writer   # the transport, unless it is TLS's
-    cdef bint unpaced          # looked at how the path is shared
+    cdef bint unpaced          # its congestion control was looked at
     cdef bint consuming, reading_paused, ended_reading
 
     cdef int pump(self) except -1

@@ -19,7 +19,7 @@ from fastnet._native.wsgirequests cimport BODY, BUSY, CLOSED, HEAD, IDLE, LINGER
 cdef size_t AHEAD = 64 * 1024         # bytes behind a request under way, before reading stops
 cdef uint64_t SWALLOW = 256 * 1024    # bytes of a body that nobody wants are read, to go on
 cdef Py_ssize_t UNACKED = 256 * 1024  # bytes that a thread may be ahead of the loop
-cdef size_t UNPACED = 8 * 1024        # bytes of a write that bbr would cut in two
+cdef size_t UNPACED = 8 * 1024        # bytes from which bbr's pacing is felt
 cdef fn_time LINGER_FOR = 2000 * FN_MS
 
 REASONS = {
@@ -181,6 +181,12 @@ cdef class Connection(Requests):
             x.out.clear()
         return self.done(x) if last else 0
 
+    cdef int announce(self, uint64_t size) except -1:
+        if size >= UNPACED and not self.unpaced and self.writer is not None:
+            self.unpaced = True
+            self.writer.unpace()
+        return 0
+
     cdef bint closing(self) except -1:
         return self.transport.is_closing() if self.writer is None else self.writer._closing
 
@@ -191,9 +197,7 @@ cdef class Connection(Requests):
             self.transport.write(PyBytes_FromStringAndSize(<const char *> data, size)
                                  if owner is None else owner)
             return 0
-        if size >= UNPACED and not self.unpaced:
-            self.unpaced = True
-            self.writer.unpace()
+        self.announce(size)
         return self.writer.write_from(<const char *> data, size, owner)
 
     cdef int put_from_thread(self, Exchange x, object data, bint last) except -1:

@@ -13,6 +13,8 @@ cdef class Sink(Taker):
     cdef int put(self, Exchange x, bytes piece) except -1
     # What is gathered in x.out, and with last the reply's end.
     cdef int put_out(self, Exchange x, bint last) except -1
+    # So many bytes are about to be sent.
+    cdef int announce(self, uint64_t size) except -1
     cdef bint full(self, Exchange x) except -1
 
 

@@ -23,6 +23,8 @@ from fastnet._native.core_http cimport (
     fn_http_lookup,
 )
 
+from fastnet._native.httpout cimport length_of
+
 cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     void *PyUnicode_DATA(object text)
@@ -47,6 +49,9 @@ cdef class Sink(Taker):
         return 0
 
     cdef int put_out(self, Exchange x, bint last) except -1:
+        return 0
+
+    cdef int announce(self, uint64_t size) except -1:
         return 0
 
     cdef bint full(self, Exchange x) except -1:
@@ -107,6 +112,7 @@ cdef class Exchange:
         if self.has_length and self.length > <uint64_t> size:
             return None
         self.send_head(size)
+        self.sink.announce(size)
         self.flush(False)
         return self.length if self.framing == LENGTH else 0
 
@@ -154,6 +160,7 @@ cdef class Exchange:
 
     cdef int add_field(self, object name, object value) except -1:
         cdef size_t at = self.out.size
+        cdef uint64_t length
         cdef int known
         self.out.add_text(name, True)
         known = fn_http_lookup(self.out.data + at, self.out.size - at)
@@ -163,14 +170,13 @@ cdef class Exchange:
         if known == FN_HTTP_OTHER:
             return 0
         if known == FN_HTTP_CONTENT_LENGTH:
-            if not (value.isascii() and value.isdigit()) or len(value) > 18:
-                raise ValueError(f"Content-Length must be a number of bytes, not {value!r}")
-            if self.has_length and self.length != int(value):
+            length = length_of(value)
+            if self.has_length and self.length != length:
                 raise ValueError("two different Content-Lengths")
             if self.has_length or self.status == 204:  # RFC 9110 8.6: not in a 204
                 self.out.size = at
             self.has_length = True
-            self.length = int(value)
+            self.length = length
         elif known == FN_HTTP_DATE:
             self.has_date = True
         elif known == FN_HTTP_SERVER:

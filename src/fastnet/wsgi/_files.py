@@ -12,9 +12,6 @@ from fastnet._native.wsgiexchange import Exchange
 __all__ = ["FileWrapper", "plain_file", "send"]
 
 
-_PIECE = 256 * 1024  # bytes; who takes them in less than `Limits.send_timeout` is alive
-
-
 class FileWrapper:
     """An iterable over a file-like object, which the server may send without reading it.
 
@@ -64,19 +61,12 @@ async def send(
     """Sends a part of a file as the body of a reply whose head was sent.
 
     Parameters:
-        patience: seconds in which the peer must take a piece; None waits for ever.
+        patience: seconds in which the peer must take something; None waits for ever.
     """
-    loop = asyncio.get_running_loop()
-    sent = 0
     error: BaseException | None = None
     try:
-        while sent < count:
-            async with asyncio.timeout(patience):
-                piece = min(count - sent, _PIECE)
-                taken = await loop.sendfile(transport, file, offset + sent, piece)
-            sent += taken
-            if taken < piece:  # the file has become shorter
-                break
+        if count:
+            await _watched(transport, file, offset, count, patience)
     except TimeoutError as failure:
         exchange.gone = True
         error = failure
@@ -88,6 +78,26 @@ async def send(
         error = failure
     except BaseException:  # cancelled: the server ends
         exchange.gone = True
-        exchange.end_file(sent, None)
+        exchange.end_file(transport._file_bytes, None)
         raise
-    exchange.end_file(sent, error)
+    exchange.end_file(transport._file_bytes if count else 0, error)
+
+
+async def _watched(
+    transport: Any, file: Any, offset: int, count: int, patience: float | None
+) -> None:
+    """Sends a part of a file. Raises TimeoutError when the peer takes nothing any more."""
+    loop = asyncio.get_running_loop()
+    sending = loop.create_task(loop.sendfile(transport, file, offset, count))
+    before = None
+    try:
+        while not sending.done():
+            await asyncio.wait({sending}, timeout=patience)
+            taken = transport._file_bytes, transport.get_write_buffer_size()
+            if taken == before and not sending.done():
+                raise TimeoutError("the client takes no more of a file")
+            before = taken
+    finally:
+        sending.cancel()
+        await asyncio.wait({sending})  # the file stays open for so long
+    sending.result()
