@@ -19,7 +19,7 @@ SOURCE, CORE = ROOT / "src" / "fastnet", ROOT / "csrc"
 pytestmark = pytest.mark.skipif(not SOURCE.is_dir(), reason="the sources are not here")
 
 LEAVES = {"errors", "address", "limits", "tuning", "transfer", "_array", "_bind", "cidr", "tls"}
-LEAVES |= {"_dial", "_peer", "_pickles", "sockets", "auth", "_fork"}
+LEAVES |= {"_dial", "_named", "_peer", "_pickles", "sockets", "auth", "_fork"}
 # Above the leaves, below the fronts; and which others of its kind each may use.
 LOOP = {"loop": set(), "_serve": {"loop"}}
 FRONTS = {

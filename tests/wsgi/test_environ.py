@@ -92,6 +92,16 @@ def test_an_absolute_target_says_the_host(seen: Any) -> None:
     assert seen(target="http://b:81/")["HTTP_HOST"] == "b:81"
 
 
+def test_it_does_so_without_a_host_too(threads: int) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", PLAIN)
+        return [environ["HTTP_HOST"].encode()]
+
+    with serving(app, threads) as server, Client(server) as client:
+        client.send(b"GET http://b:81/ HTTP/1.0\r\n\r\n")
+        assert client.reply().body == b"b:81"
+
+
 def test_the_whole_server_as_a_target(threads: int) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", PLAIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import threading
 import warnings
 from typing import Any
@@ -68,6 +69,25 @@ def test_large_bodies(threads: int) -> None:
             framed = chunks(*(body[at : at + 70_001] for at in range(0, len(body), 70_001)))
             assert client.ask(CHUNKED, body=framed, method="PUT").body == body
         gc.collect()
+
+
+@pytest.mark.parametrize("size", [1_500_000, 2_000_000, 3_000_000])
+def test_a_full_disk(threads: int, size: int, capsys: Any) -> None:
+    if threads:
+        pytest.skip("threads read while the body comes")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with serving(hello, threads) as server:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_499_000, limits[1]))
+        try:
+            with Client(server) as client:
+                client.send(request(f"Content-Length: {size}", method="POST"), bytes(size))
+                assert client.reply().status == 500
+                assert client.closed()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        with Client(server) as client:
+            assert client.ask(target="/after", body=bytes(size), method="POST").status == 200
+    assert "a body could not be kept" in capsys.readouterr().err
 
 
 def test_small_chunks_of_a_large_body(threads: int) -> None:

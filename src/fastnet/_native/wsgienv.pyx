@@ -114,10 +114,13 @@ cdef class Environs:
             PyDict_SetItem(env, PATH_INFO, text(data, h.path) if h.path.len else "/")
         PyDict_SetItem(env, QUERY_STRING, text(data, h.query) if h.query.len else "")
         PyDict_SetItem(env, SERVER_PROTOCOL, HTTP_1_1 if h.minor else HTTP_1_0)
+        if h.absolute:  # RFC 9112 3.2.2: the target's, whatever a Host says
+            PyDict_SetItem(env, HTTP_HOST, text(data, h.authority))
         for i in range(h.count):
             f = h.fields[i]
             if f.known == FN_HTTP_HOST:
-                PyDict_SetItem(env, HTTP_HOST, text(data, h.authority if h.absolute else f.value))
+                if not h.absolute:
+                    PyDict_SetItem(env, HTTP_HOST, text(data, f.value))
                 continue
             if f.known == FN_HTTP_CONTENT_TYPE:
                 PyDict_SetItem(env, CONTENT_TYPE, text(data, f.value))

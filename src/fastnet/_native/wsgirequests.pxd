@@ -62,6 +62,9 @@ cdef class Requests(Sink):
     cdef size_t take_body(self, const uint8_t *data, size_t size) except? <size_t> -1
     cdef int keep_piece(self, const uint8_t *data, size_t size) except -1
     cdef int body_ended(self) except -1
+    cdef bint rewind(self) except -1
+    cdef int disk_is_full(self, object error) except -1
+    cdef int keep_in_file(self, bytes piece) except -1
     cdef int begin_stream(self, bytes piece) except -1
     cdef int forget_body(self) except -1
     cdef int dispatch(self) except -1

@@ -188,7 +188,7 @@ cdef class Requests(Sink):
             used = min(<uint64_t> size, self.left)
             self.left -= used
             self.keep_piece(data, used)
-            if self.left == 0:
+            if self.left == 0 and self.state == BODY:
                 self.body_ended()
             return used
         st = fn_http_chunks_next(&self.chunks, data, size, &used, &piece, &length)
@@ -198,6 +198,8 @@ cdef class Requests(Sink):
             return size
         if length:
             self.keep_piece(piece, length)
+        if self.state != BODY:  # it could not be kept
+            return size
         if st == FN_HTTP_DONE:
             self.body_ended()
         elif used == 0:
@@ -222,18 +224,39 @@ cdef class Requests(Sink):
             return self.hold_back()
         if x.threaded and self.body_size > HELD:
             return self.begin_stream(piece)
-        if self.spool is not None:
-            self.spool.write(piece)
-        elif self.body_size > SPOOL:
-            self.spool = self.site.spool(self.first, self.more, piece)
-            self.first = self.more = None
-        elif self.first is None:
+        if self.body_size > SPOOL:
+            return self.keep_in_file(piece)
+        if self.first is None:
             self.first = piece
         elif self.more is None:
             self.more = bytearray(piece)
         else:
             self.more += piece
         return 0
+
+    cdef int keep_in_file(self, bytes piece) except -1:
+        try:
+            if self.spool is None:
+                self.spool = self.site.spool(self.first, self.more, piece)
+                self.first = self.more = None
+            else:
+                self.spool.write(piece)
+        except OSError as error:
+            self.disk_is_full(error)
+        return 0
+
+    cdef bint rewind(self) except -1:
+        """Has the file ready to be read; False when its last bytes could not be kept."""
+        try:
+            self.spool.seek(0)
+        except OSError as error:
+            self.disk_is_full(error)
+            return False
+        return True
+
+    cdef int disk_is_full(self, object error) except -1:
+        self.site.complain(self.exchange, error, "a body could not be kept")
+        return self.refuse(500, "")
 
     cdef int begin_stream(self, bytes piece) except -1:
         """Much of a body has come: a thread may begin with it."""
@@ -252,7 +275,10 @@ cdef class Requests(Sink):
         self.whole = self.first = self.more = None
         spool, self.spool = self.spool, None
         if spool is not None:
-            spool.close()
+            try:
+                spool.close()
+            except OSError:  # which had more to write
+                pass
         return 0
 
     cdef int body_ended(self) except -1:
@@ -265,8 +291,9 @@ cdef class Requests(Sink):
             x.body.end()
             return 0
         if self.spool is not None:
+            if not self.rewind():
+                return 0
             x.spooled, self.spool = self.spool, None
-            x.spooled.seek(0)
             x.environ["wsgi.input"] = x.spooled
         else:
             whole = self.whole or self.first or b""

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
-from fastnet.cli import _address, _keygen, _place, _report
+from fastnet.cli import _address, _keygen, _object, _place, _report
 from fastnet.cli._report import Failure
 
 PORT = 9000
-
-
-def load(text: str | None) -> Any:
-    """The object that MODULE:OBJECT names; a class is called."""
-    if text is None:
-        raise Failure("rpc needs MODULE:OBJECT, for example rpc shop:Stock", 2)
-    name, colon, path = text.partition(":")
-    if not (name and colon and path):
-        raise Failure(f"{text!r} is not MODULE:OBJECT", 2)
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found: Any = importlib.import_module(name)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise Failure(f"cannot serve {text}: {error}") from None
-    return found() if isinstance(found, type) else found
 
 
 @contextlib.contextmanager
@@ -49,7 +28,7 @@ def made(args: argparse.Namespace) -> Iterator[Any]:
         raise Failure("rpc listens at one address", 2)
     key = None if args.key is None else _keygen.load(args.key)
     where = given[0] if given else ("127.0.0.1", PORT)
-    target = load(args.object)
+    target = _object.load(args.object, "rpc")
     try:
         server = rpc.RPCServer(
             _address.to_listen(where, args.insecure or key is not None, _address.KEY_HINT),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
-import os
 import ssl
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from fastnet.cli import _address, _place, _report
+from fastnet.cli import _address, _object, _place, _report
 from fastnet.cli._report import Failure
 
 PORT = 8000
@@ -120,37 +118,21 @@ def _application(args: argparse.Namespace) -> Iterator[Any]:
         with files:
             yield files
         return
-    # A WSGI application is imported by the process that serves it, anew for each SIGHUP.
-    yield named(args.object, "wsgi") if args.service == "wsgi" else load(args.object, "rest")
+    # Imported by the process that serves it, anew for each SIGHUP.
+    from fastnet.wsgi import Named
+
+    check = _dispatcher if args.service == "rest" else None
+    yield Named(_object.named(args.object, args.service), check)
 
 
-def named(text: str | None, service: str) -> str:
-    """The text, if it is MODULE:OBJECT."""
-    if text is None:
-        raise Failure(f"{service} needs MODULE:OBJECT, for example {service} shop:app", 2)
-    name, colon, path = text.partition(":")
-    if not (name and colon and path):
-        raise Failure(f"{text!r} is not MODULE:OBJECT", 2)
-    return text
-
-
-def load(text: str | None, service: str) -> Any:
-    """The dispatcher that MODULE:OBJECT names; a class is called."""
-    name, _, path = named(text, service).partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found: Any = importlib.import_module(name)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise Failure(f"cannot serve {text}: {error}") from None
+def _dispatcher(found: Any) -> Any:
+    """A dispatcher that was named, or made by what was."""
     from fastnet.rest import PathDispatcher
 
     if isinstance(found, type) and issubclass(found, PathDispatcher):
         found = found()
     if not isinstance(found, PathDispatcher):
-        raise Failure(f"{text} is no PathDispatcher; serve wsgi takes any application")
+        raise ValueError("it is no PathDispatcher; serve wsgi takes any application")
     return found
 
 

@@ -87,7 +87,11 @@ class Stream(io.RawIOBase):
 def spool(pieces: Iterable[bytes | bytearray | None]) -> IO[bytes]:
     """A temporary file for a large body, with what has come of it."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the request's to close
-    for piece in pieces:
-        if piece:
-            file.write(piece)
+    try:
+        for piece in pieces:
+            if piece:
+                file.write(piece)
+    except OSError:
+        file.close()
+        raise
     return file

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import os
 import select
 import signal
@@ -24,39 +23,47 @@ from types import FrameType
 from typing import IO, Any
 
 from fastnet._fork import fork
+from fastnet._named import find
 from fastnet._serve import Server, serve
 from fastnet.limits import Limits
 from fastnet.wsgi._server import WSGIServer
 from fastnet.wsgi._systemd import inherited
 
-__all__ = ["load", "run"]
+__all__ = ["Named", "run"]
 
 _READY = b"r"
 _PR_SET_PDEATHSIG = 1
 _PAUSE = 1.0  # seconds before a generation that died is replaced
 
 
-def load(name: str) -> Any:
-    """The application that ``"module:attribute"`` names; ``"module"`` means its `application`.
+class Named:
+    """An application by its name, imported where and whenever it is to be served.
 
-    Raises:
-        ValueError: the text is not of that form, or what it names is not there.
+    Parameters:
+        name: ``"module:attribute"``; ``"module"`` means its `application`.
+        check: called with what was found; returns the application, or raises ValueError.
     """
-    module, colon, path = name.partition(":")
-    path = path if colon else "application"
-    if not module or not path:
-        raise ValueError(f"{name!r} is not MODULE:APP")
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found: Any = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(str(error)) from error
-    if not callable(found):
-        raise ValueError("it cannot be called, so it is no WSGI application")
-    return found
+
+    def __init__(self, name: str, check: Callable[[Any], Any] | None = None) -> None:
+        self.name = name
+        self._check = check
+
+    def load(self) -> Any:
+        """The application.
+
+        Raises:
+            ValueError: the name is not of that form, or what it names is not there, or no
+                application.
+        """
+        try:
+            found = find(self.name, "application")
+        except (ImportError, AttributeError) as error:
+            raise ValueError(str(error)) from error
+        if self._check is not None:
+            found = self._check(found)
+        if not callable(found):
+            raise ValueError("it cannot be called, so it is no WSGI application")
+        return found
 
 
 def run(
@@ -74,8 +81,8 @@ def run(
     """Serves an application until SIGINT or SIGTERM, then ends gracefully.
 
     Parameters:
-        app: the application, or ``"module:attribute"``, its name: then SIGHUP
-            loads it anew, without a request lost.
+        app: the application, or ``"module:attribute"``, its name, or `Named`:
+            then SIGHUP loads it anew, without a request lost.
         address: as for `WSGIServer`; None takes the sockets that systemd
             has passed (``LISTEN_FDS``).
         workers, threads, ssl_context, limits, access_log, options: as for
@@ -90,8 +97,10 @@ def run(
         address = inherited()
     asked: dict[str, Any] = {"workers": workers, "threads": threads, "ssl_context": ssl_context}
     asked |= {"limits": limits, "access_log": access_log, **options}
-    if not isinstance(app, str) or threading.current_thread() is not threading.main_thread():
-        app = load(app) if isinstance(app, str) else app
+    if isinstance(app, str):
+        app = Named(app)
+    if not isinstance(app, Named) or threading.current_thread() is not threading.main_thread():
+        app = app.load() if isinstance(app, Named) else app
         server = WSGIServer(address, app, **asked)
         if listening is not None:
             listening(server.server_address)
@@ -131,13 +140,13 @@ class Master:
 
     def __init__(
         self,
-        name: str,
+        named: Named,
         holder: Server,
         asked: dict[str, Any],
         listening: Callable[[Any], None] | None,
     ) -> None:
         self._listening = listening
-        self._name = name
+        self._named = named
         self._holder = holder
         self._asked = asked
         self._limits: Limits = asked["limits"] or Limits()
@@ -269,9 +278,9 @@ class Master:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
-            app = load(self._name)
+            app = self._named.load()
         except ValueError as error:
-            print(f"fastnet: cannot serve {self._name}: {error}", file=sys.stderr)
+            print(f"fastnet: cannot serve {self._named.name}: {error}", file=sys.stderr)
             return
         sockets: list[socket.socket] = list(self._holder.sockets)
         server = WSGIServer(sockets, app, **self._asked)
