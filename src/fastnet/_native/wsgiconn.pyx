@@ -261,7 +261,8 @@ cdef class Connection(Requests):
 
     cdef int next_one(self) except -1:
         self.state = IDLE
-        if self.site.draining and self.kept is None and not self.consuming:
+        if (self.site.draining and not self.site.patient and self.kept is None
+                and not self.consuming):
             self.state = LINGER
             self.transport.close()
             return 0

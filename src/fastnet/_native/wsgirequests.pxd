@@ -26,7 +26,8 @@ cdef class SiteCore:
     cdef fn_time request_timeout, keep_alive_timeout, send_timeout
     cdef readonly set connections
     cdef readonly uint64_t requests
-    cdef public bint draining
+    cdef public bint draining  # replies say that their connection ends
+    cdef public bint patient   # and one that has not heard so yet is asked once more
     cdef public bint threaded
     cdef public object app
     cdef public object log     # whether the access log is wanted

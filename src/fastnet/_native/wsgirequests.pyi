@@ -6,6 +6,7 @@ class SiteCore:
     connections: set[Requests]
     requests: int
     draining: bool
+    patient: bool
     threaded: bool
     app: Any
     log: Any

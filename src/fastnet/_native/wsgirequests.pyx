@@ -161,8 +161,7 @@ cdef class Requests(Sink):
         if self.own is not NULL:
             PyMem_Free(self.own)
             self.own = NULL
-        if not self.chunked and self.left == 0:
-            x.environ["wsgi.input"] = BytesIO()
+        if not self.chunked and self.left == 0:  # base has an input for it
             return self.dispatch()
         return self.begin_body()
 

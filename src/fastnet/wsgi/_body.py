@@ -8,9 +8,26 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import IO
 
-__all__ = ["Stream", "spool"]
+__all__ = ["Nothing", "Stream", "spool"]
 
 _AHEAD = 256 * 1024  # bytes that may wait for their reader
+
+
+class Nothing(io.BufferedIOBase):
+    """The body of a request that has none: one for all, so it cannot be closed."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Nothing."""
+        return b""
+
+    read1 = read
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def close(self) -> None:
+        """Does nothing."""
 
 
 class Stream(io.RawIOBase):

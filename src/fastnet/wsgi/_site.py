@@ -14,7 +14,7 @@ from fastnet._native.wsgiconn import Connection
 from fastnet._native.wsgiexchange import Exchange
 from fastnet._native.wsgirequests import SiteCore
 from fastnet.limits import Limits
-from fastnet.wsgi._body import Stream, spool
+from fastnet.wsgi._body import Nothing, Stream, spool
 from fastnet.wsgi._files import FileWrapper, plain_file, send
 from fastnet.wsgi._threads import Threads
 
@@ -66,7 +66,7 @@ class Site(SiteCore):
             "SERVER_SOFTWARE": SOFTWARE,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.input": None,
+            "wsgi.input": Nothing(),
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": threads > 1,
             "wsgi.multiprocess": workers > 1,
@@ -222,6 +222,7 @@ class Site(SiteCore):
         Parameters:
             patient: lets idle connections ask once more.
         """
+        self.patient = patient
         self.draining = True
         while self.connections:
             for connection in list(self.connections):
