@@ -201,7 +201,7 @@ def fill(sock):
     """Fills a connection with frames that are skipped; what is left of the last one."""
     ignored = fn1wire.frame(200, bytes(10_000))
     rest, quiet = b"", 0
-    while quiet < 10:  # until nothing moves any more
+    while quiet < 70:  # until nothing moves any more: a probe of the closed window may make room
         try:
             rest = rest or ignored
             rest = rest[sock.send(rest, socket.MSG_DONTWAIT) :]

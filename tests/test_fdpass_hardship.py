@@ -51,7 +51,7 @@ def test_a_worker_is_replaced_when_accepting_has_taken_every_descriptor():
         os.kill(pid, signal.SIGKILL)
         found = line(socks[0])
         assert found != pid
-        assert dispatcher.pids == [found]
+        links.wait_until(lambda: dispatcher.pids == [found])  # it may answer before that is noted
         for sock in socks:
             rest(sock)
 
