@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from io import BufferedIOBase, RawIOBase
+from io import BufferedIOBase, FileIO, RawIOBase
 from typing import Any
 
 __all__ = ["ReplyWriter", "RequestReader"]
@@ -60,17 +60,20 @@ class ReplyWriter(BufferedIOBase):
 
     def send_file(self, source: Any) -> bool:
         """Sends the rest of a file through the system; False if it must be read instead."""
+        # What unpacks or counts what it reads has a descriptor, too, with other bytes behind it.
+        if type(getattr(source, "raw", source)) is not FileIO:
+            return False
         try:
-            descriptor = source.fileno()
-            left = os.fstat(descriptor).st_size - source.tell()
-        except (AttributeError, OSError, ValueError):
-            return False  # not a file of the system's
+            place = source.tell()
+            left = os.fstat(source.fileno()).st_size - place
+        except (OSError, ValueError):
+            return False  # a pipe, or closed
         if left <= _READ or isinstance(self._sock, ssl.SSLSocket):
             return False
         if not hasattr(self._sock, "sendfile"):
             return False
         self.flush()
-        self._sock.sendfile(source)
+        self._sock.sendfile(source, place, left)
         return True
 
 

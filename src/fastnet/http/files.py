@@ -1,7 +1,7 @@
 """Files over HTTP: a WSGI application that serves a directory, and nothing else.
 
-Whole files go through the server's ``wsgi.file_wrapper``, so that the system
-can move their bytes.  Ranges and conditional requests as RFC 9110 has them.
+Files, and single ranges of them, go through the server's ``wsgi.file_wrapper``, so
+that the system can move their bytes.  Ranges and conditional requests as RFC 9110 has them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from fastnet.http import _listing
-from fastnet.http._beneath import Beneath
+from fastnet.http._beneath import Beneath, Refused
 from fastnet.http._bodies import Held, Parts, Piece, Whole, byteranges
 from fastnet.http._conditions import (
     Version,
@@ -54,6 +54,19 @@ _PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "ap
 _TEXTS = ("text/", "application/javascript", "application/json", "application/xml")
 
 
+class _Root(Beneath):
+    """The directory, which whoever looks something up in it keeps open.
+
+    Closed at once, its descriptor's number might be another directory's by
+    the time that a thread on its way down uses it.
+    """
+
+    root = -1  # should it never be opened
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Files:
     """Serves the files beneath a directory.
 
@@ -86,7 +99,7 @@ class Files:
         cache_control: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
-        self._beneath = Beneath(directory)
+        self._root: _Root | None = _Root(directory)
         self._listing = listing
         self._index = [os.fsencode(name) for name in index]
         self._hidden = hidden
@@ -100,7 +113,7 @@ class Files:
 
     def close(self) -> None:
         """Closes the directory; what is asked for from now on is a 404."""
-        self._beneath.close()
+        self._root = None
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +136,7 @@ class Files:
         if names is None:
             return _plain(environ, start_response, 404)
         try:
-            descriptor, found = self._beneath.open(names)
+            descriptor, found = self._open(names)
         except OSError as error:
             return self._failed(environ, start_response, error)
         held = Held(descriptor)
@@ -149,6 +162,12 @@ class Files:
             if name.startswith(b".") and not self._hidden and name != b".well-known":
                 return None
         return names
+
+    def _open(self, names: list[bytes]) -> tuple[int, os.stat_result]:
+        root = self._root
+        if root is None:
+            raise Refused(errno.EBADF, "the directory is closed")
+        return root.open(names)
 
     def _failed(self, environ: Environ, start_response: Any, error: OSError) -> list[bytes]:
         status = _BY_ERRNO.get(error.errno or 0, 404)
@@ -187,7 +206,7 @@ class Files:
     ) -> Iterable[bytes]:
         for index in self._index:
             try:
-                inner, found = self._beneath.open([*names, index])
+                inner, found = self._open([*names, index])
             except OSError:
                 continue
             opened = Held(inner)
@@ -257,21 +276,19 @@ class Files:
                 ("Content-Length", str(stop - start)),
             ]
             start_response(_STATUS[206], headers)
-            if stop == size:
-                return _wrapped(environ, held, start, size)
-            return Parts(held.take(), [(start, stop)])
+            return _wrapped(environ, held, start, stop)
         pieces, length, kind = byteranges(ranges, size, kind)
         headers += [("Content-Type", kind), ("Content-Length", str(length))]
         start_response(_STATUS[206], headers)
         return Parts(held.take(), pieces)
 
 
-def _wrapped(environ: Environ, held: Held, start: int, size: int) -> Iterable[bytes]:
+def _wrapped(environ: Environ, held: Held, start: int, stop: int) -> Iterable[bytes]:
     wrapper = environ.get("wsgi.file_wrapper")
-    if wrapper is None or start == size:
-        pieces: list[Piece] = [(start, size)] if start < size else []
+    if wrapper is None or start == stop:
+        pieces: list[Piece] = [(start, stop)] if start < stop else []
         return Parts(held.take(), pieces)
-    file = Whole(held.take(), start, size)
+    file = Whole(held.take(), start, stop)
     try:
         wrapped: Iterable[bytes] = wrapper(file, _BLOCK)
     except BaseException:
