@@ -155,6 +155,7 @@ SMUGGLED = b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len
         ("POST /RPC2 HTTP/1.1\r\nX-None: 1", 500),
         ("POST /RPC2 HTTP/1.1\r\nContent-Length: 9999999", 413),
         (f"POST /RPC2 HTTP/1.1\r\nContent-Length: {'9' * 400}", 413),
+        (f"POST /RPC2 HTTP/1.1\r\nContent-Length: {'9' * 5000}", 413),
         ("POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked", 500),
     ],
 )

@@ -61,6 +61,18 @@ def test_calls(app):
             client.loads(data)
 
 
+def damaged(data: bytes) -> list[bytes]:
+    """Data in gzip that cannot be unpacked, for each reason there is."""
+    packed = gzip.compress(data)
+    return [
+        packed[:10] + b"\xff" * 30,  # no deflate
+        packed[:-9],  # ends early
+        packed[:-8] + bytes(8),  # another checksum
+        packed[:5],
+        b"\0" + packed,
+    ]
+
+
 def test_refusals(app):
     cases = [
         (404, {"path": "/elsewhere"}),
@@ -70,11 +82,34 @@ def test_refusals(app):
         (413, {"CONTENT_LENGTH": "50001"}),
         (501, {"HTTP_CONTENT_ENCODING": "br\u00e9"}),
         (400, {"HTTP_CONTENT_ENCODING": "gzip"}),
-        (400, {"body": gzip.compress(b" " * 60_000), "HTTP_CONTENT_ENCODING": "gzip"}),
+        (413, {"body": gzip.compress(b" " * 50_001), "HTTP_CONTENT_ENCODING": "gzip"}),
+        (200, {"body": gzip.compress(b" " * 50_000), "HTTP_CONTENT_ENCODING": "gzip"}),
+        *((400, {"body": body, "HTTP_CONTENT_ENCODING": "gzip"}) for body in damaged(CALL)),
     ]
     for status, options in cases:
         assert asked(app, **options)[0] == status, options
     assert asked(app, method="GET")[1]["allow"] == "POST"
+    app.max_request_size = None
+    assert asked(app, gzip.compress(CALL), HTTP_CONTENT_ENCODING="gzip")[0] == 200
+
+
+def test_lengths_of_many_digits(app: server.XMLRPCApp) -> None:
+    """Without the validator, which cannot read them itself."""
+    for digits, expected in (
+        ("9" * 5000, "413 Content Too Large"),
+        ("0" * 5000 + str(len(CALL)), "200 OK"),
+        ("x" * 5000, "400 Bad Request"),
+        ("0" * 5000, "200 OK"),  # a fault: there is no call
+    ):
+        for limit in (50_000, None):
+            app.max_request_size = limit
+            said: list[str] = []
+            environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_LENGTH": digits}
+            app(
+                {**environ, "wsgi.input": io.BytesIO(CALL)},
+                lambda status, headers: said.append(status),  # noqa: B023
+            )
+            assert said == [expected], digits[:3]
 
 
 def test_gzip(app):

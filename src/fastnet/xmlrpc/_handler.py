@@ -9,6 +9,7 @@ from typing import Any, cast
 from xmlrpc.client import gzip_encode
 
 from fastnet.http.server import BaseHTTPRequestHandler
+from fastnet.xmlrpc._lengths import length_of
 
 _SMALL = 1 << 20  # bytes that are read at once because somebody said that they come
 
@@ -43,11 +44,12 @@ class SimpleXMLRPCRequestHandler(BaseHTTPRequestHandler, standard.SimpleXMLRPCRe
         if self._plain and type(self.headers) is HTTPMessage and self._answer_quickly():
             return
         size = str(self.headers.get("content-length"))
-        known = size.isascii() and size.isdigit()
-        if not known or "transfer-encoding" in self.headers or not self.is_rpc_path_valid():
+        length = length_of(size)
+        if length is None or "transfer-encoding" in self.headers or not self.is_rpc_path_valid():
             # What the client sent is not all read, and would pass for its next request.
             self.close_connection = True
-        if known and self.max_request_size is not None and int(size) > self.max_request_size:
+        most = self.max_request_size
+        if length is not None and most is not None and length > most:
             self._refuse(413)
         elif size.strip().startswith("-"):
             self._refuse(400)

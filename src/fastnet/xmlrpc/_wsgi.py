@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
-from xmlrpc.client import gzip_decode, gzip_encode
+from xmlrpc.client import gzip_encode
 
 from fastnet.xmlrpc._dispatch import SimpleXMLRPCDispatcher
+from fastnet.xmlrpc._lengths import MOST, length_of
 
 Start = Callable[..., Any]
 Environ = dict[str, Any]
@@ -105,11 +109,7 @@ class XMLRPCApp(SimpleXMLRPCDispatcher):
             return data
         if coding != "gzip":
             raise _Refused(501, f"encoding {coding!r} not supported")
-        limit = self.max_request_size
-        try:
-            return gzip_decode(data, -1 if limit is None else limit)
-        except (ValueError, EOFError):
-            raise _Refused(400, "error decoding gzip content") from None
+        return _unpacked(data, self.max_request_size)
 
     def _read(self, environ: Environ) -> bytes:
         text, limit = environ.get("CONTENT_LENGTH", ""), self.max_request_size
@@ -118,11 +118,11 @@ class XMLRPCApp(SimpleXMLRPCDispatcher):
             if environ.get("wsgi.input_terminated"):
                 return _read_to_end(source, limit)
             raise _Refused(411, "a call has a Content-Length")
-        if not (text.isascii() and text.isdigit()):
+        size = length_of(text)
+        if size is None:
             raise _Refused(400, "Content-Length is not a number")
-        size = int(text)
-        if limit is not None and size > limit:
-            raise _too_large(limit)
+        if size > (most := MOST - 1 if limit is None else limit):
+            raise _too_large(most)
         data: bytes = source.read(size) if size <= _PIECE else _read_pieces(source, size)
         if len(data) != size:
             raise _Refused(400, "the body is shorter than its Content-Length")
@@ -131,6 +131,17 @@ class XMLRPCApp(SimpleXMLRPCDispatcher):
 
 def _too_large(limit: int) -> _Refused:
     return _Refused(413, f"a call may have {limit} bytes")
+
+
+def _unpacked(data: bytes, limit: int | None) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            found = file.read(-1 if limit is None else limit + 1)
+    except (OSError, EOFError, zlib.error):
+        raise _Refused(400, "error decoding gzip content") from None
+    if limit is not None and len(found) > limit:
+        raise _too_large(limit)
+    return found
 
 
 def _read_pieces(source: Any, size: int) -> bytes:
