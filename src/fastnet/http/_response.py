@@ -106,8 +106,9 @@ class Rest:
         return self._done
 
     def __del__(self) -> None:
-        if hasattr(self, "_done"):
-            self.abort()
+        if not getattr(self, "_done", True):
+            self._done = True
+            self._pool.drop(self._key, self.connection)
 
 
 class Response(Answer):
