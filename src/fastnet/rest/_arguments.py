@@ -10,9 +10,10 @@ import operator
 import types
 import typing
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, Union
 
+from fastnet.rest._body import has_body, is_form
 from fastnet.rest._errors import BadRequest
 from fastnet.rest._request import Request
 
@@ -28,7 +29,7 @@ class Argument:
 
     Attributes:
         name: the parameter's, and that of the query's or form's field.
-        annotation: its type; text when it has none.
+        annotation: its type; text when it has none, and anything for a body.
         default: what it is when the request does not say; `required` otherwise.
     """
 
@@ -36,10 +37,12 @@ class Argument:
 
     def __init__(self, name: str, annotation: Any, default: Any) -> None:
         self.name = name
-        self.annotation = str if annotation is inspect.Parameter.empty else annotation
+        if annotation is inspect.Parameter.empty:
+            annotation = Any if name == BODY else str
+        self.annotation = annotation
         self.default = default
         inner, self.optional = _without_none(self.annotation)
-        self.many = typing.get_origin(inner) is list or inner is list
+        self.many = name != BODY and (typing.get_origin(inner) or inner) is list
         if self.many:
             inner = (typing.get_args(inner) or (str,))[0]
         self._type = inner
@@ -71,18 +74,39 @@ class Argument:
 
     def _put_body(self, request: Request, given: dict[str, Any]) -> None:
         may_lack = self.default is not Argument.required or self.optional
-        if may_lack and not request.body():
+        if may_lack and not _has_body(request):
             if self.default is Argument.required:
                 given[self.name] = None
             return
-        inner, _ = _without_none(self.annotation)
-        kind = list if self.many else typing.get_origin(inner) or inner
-        known = kind if kind in (dict, list, str, int, float, bool) else None
-        if typing.is_typeddict(inner):
-            known = dict
-        if known is float:
-            known = (int, float)
-        given[self.name] = request.json(known)
+        given[self.name] = request.json(_json_kinds(self.annotation))
+
+
+def _has_body(request: Request) -> bool:
+    if not has_body(request.environ):
+        return False
+    return is_form(request.environ) or bool(request.body())  # a form may have been read as one
+
+
+_JSON_KINDS: dict[Any, tuple[type, ...]] = {
+    dict: (dict,),
+    list: (list,),
+    str: (str,),
+    int: (int,),
+    float: (int, float),
+    bool: (bool,),
+    type(None): (type(None),),
+}
+
+
+def _json_kinds(annotation: Any) -> tuple[type, ...] | None:
+    """What a JSON value of that type may be; None where that is not known."""
+    origin = typing.get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        members = [_json_kinds(one) for one in typing.get_args(annotation)]
+        known = [one for one in members if one is not None]
+        return None if len(known) < len(members) else sum(known, ())
+    kind = dict if typing.is_typeddict(annotation) else origin or annotation
+    return _JSON_KINDS.get(kind) if isinstance(kind, type) else None
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
@@ -124,25 +148,42 @@ _TEXTS: dict[Any, Callable[[str], Any]] = {
 }
 
 
-def _converter(kind: Any, name: str) -> Callable[[str], Any]:
+def _choices(kind: Any) -> list[tuple[Any, Any]] | None:
+    """The values that a type allows, each as the client and as the handler knows it."""
     if typing.get_origin(kind) is Literal:
-        choices = {str(choice): choice for choice in typing.get_args(kind)}
-        return choices.__getitem__
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        members = {str(member.value): member for member in kind}
-        return members.__getitem__
+        members = typing.get_args(kind)
+    elif isinstance(kind, type) and issubclass(kind, enum.Enum):
+        members = tuple(kind)
+    else:
+        return None
+    return [(one.value if isinstance(one, enum.Enum) else one, one) for one in members]
+
+
+def _texts_of(choices: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for value, member in choices:
+        if isinstance(value, bool):
+            found |= {text: member for text, meant in _BOOLS.items() if meant is value}
+    return found | {str(value): member for value, member in choices}
+
+
+def _converter(kind: Any, name: str) -> Callable[[str], Any]:
+    if (choices := _choices(kind)) is not None:
+        return _texts_of(choices).__getitem__
     try:
         return _TEXTS[kind]
     except (KeyError, TypeError):
         raise TypeError(f"the parameter {name!r} cannot be {kind!r}: no text becomes one") from None
 
 
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def describe(kind: Any) -> str:
     """A type in words, for who sent something else."""
-    if typing.get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, typing.get_args(kind)))}"
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return f"one of {', '.join(str(member.value) for member in kind)}"
+    if (choices := _choices(kind)) is not None:
+        return f"one of {', '.join(_word(value) for value, _ in choices)}"
     words = {int: "a whole number", float: "a number", bool: "true or false", uuid.UUID: "a UUID"}
     words |= {datetime.date: "a date", datetime.datetime: "a date and time"}
     return words.get(kind, "that")
@@ -177,8 +218,8 @@ def arguments(function: Callable[..., Any], path_names: set[str]) -> list[Argume
             inspect.Parameter.POSITIONAL_ONLY,
         ):
             kind = known.get(parameter.name, parameter.annotation)
-            if isinstance(kind, str):
-                kind = str
+            if isinstance(kind, str):  # it could not be evaluated
+                kind = inspect.Parameter.empty
             found.append(Argument(parameter.name, kind, parameter.default))
     missing = path_names - {parameter.name for parameter in parameters[1:]}
     if missing and not takes_all:

@@ -19,6 +19,7 @@ __all__ = [
     "parse_pairs",
     "query_pairs",
     "read_body",
+    "require_json",
 ]
 
 Environ = dict[str, Any]
@@ -184,8 +185,8 @@ def _is_deeper(text: str, most: int) -> bool:
     return False
 
 
-def parse_json(environ: Environ, body: bytes, limits: BodyLimits) -> Any:
-    """What a JSON body says; 415 for another type, 400 with the place for what is not JSON."""
+def require_json(environ: Environ) -> None:
+    """415 when the body is of another type, or in another charset."""
     kind, options = content_type(environ)
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
@@ -198,6 +199,10 @@ def parse_json(environ: Environ, body: bytes, limits: BodyLimits) -> Any:
     charset = options.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(f"JSON is UTF-8, not {charset[:40]!r}")
+
+
+def parse_json(body: bytes, limits: BodyLimits) -> Any:
+    """What a JSON body says; 400 with the place for what is not JSON."""
     if not body:
         raise BadRequest("a JSON body is needed, and there is none")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import itertools
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -66,7 +67,7 @@ class closing:
 
     def __init__(self, blocks: Iterable[bytes], thing: Any) -> None:
         self._blocks = blocks
-        self._iterator = iter(blocks)
+        self._iterator: Iterator[bytes] = iter(blocks)
         self._thing = thing
 
     def __iter__(self) -> closing:
@@ -74,6 +75,20 @@ class closing:
 
     def __next__(self) -> bytes:
         return next(self._iterator)
+
+    def begin(self) -> None:
+        """Gets the first block that has anything in it, before it is asked for.
+
+        A server sends the head with it; what fails until then can still have
+        a reply of its own.
+        """
+        try:
+            first = next(filter(None, self._iterator), None)
+        except BaseException:
+            self.close()
+            raise
+        if first is not None:
+            self._iterator = itertools.chain((first,), self._iterator)
 
     def close(self) -> None:
         """Closes the blocks and the thing."""
@@ -136,6 +151,9 @@ class Endpoint:
         try:
             given = self._given(request) if self.reads else values
             blocks = reply_of(self.function(request, **given))(environ, start_response)
+            if type(blocks) is not list:
+                blocks = closing(blocks, request)  # it may still be asked for files
+                blocks.begin()
         except HTTPError as error:
             blocks = error(environ, start_response, sys.exc_info())
         except Exception:
@@ -144,9 +162,9 @@ class Endpoint:
         except BaseException:
             request.close()
             raise
-        if type(blocks) is list and (request._form is None or not request._form.uploads):
-            return blocks
-        return closing(blocks, request)  # files came, or may still be asked for
+        if type(blocks) is list and request._form is not None and request._form.uploads:
+            return closing(blocks, request)
+        return blocks
 
     def _given(self, request: Request) -> dict[str, Any]:
         given = dict(request.path_params)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -20,11 +21,29 @@ __all__ = [
     "Unauthorized",
     "UnprocessableContent",
     "UnsupportedMediaType",
+    "checked_name",
+    "checked_value",
     "phrase",
 ]
 
 Headers = list[tuple[str, str]]
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]").search
 _MEMBERS = {"type", "title", "status", "detail", "instance"}  # what RFC 9457 itself defines
+
+
+def checked_name(name: str) -> str:
+    """A header's name, or a cookie's; ValueError for what is none."""
+    if not _NAME(name):
+        raise ValueError(f"{name!r} is not a header's name")
+    return name
+
+
+def checked_value(value: str) -> str:
+    """A header's value; ValueError where it could not be sent as it is."""
+    if _BAD_VALUE(value) or value != value.strip():
+        raise ValueError(f"{value!r} is not a header's value")
+    return value
 
 
 @functools.lru_cache(1024)
@@ -47,6 +66,9 @@ class HTTPError(Exception):
         instance: a URI that names this occurrence.
         headers: more headers for the reply.
         extra: more members of the document, of what JSON can hold.
+
+    Raises ValueError for another status, for a header that would be read as
+    several, or as none, and for extra members by the names of the others.
 
     Source: RFC 9457.
     """
@@ -75,7 +97,7 @@ class HTTPError(Exception):
         self.title = title or phrase(number)[4:]
         self.type = type
         self.instance = instance
-        self.headers: Headers = list(headers)
+        self.headers: Headers = [(checked_name(one), checked_value(two)) for one, two in headers]
         self.extra = dict(extra or {})
 
     def document(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from fastnet.rest._accept import best
 from fastnet.rest._body import Environ
-from fastnet.rest._errors import NotAcceptable, phrase
+from fastnet.rest._errors import NotAcceptable, checked_name, checked_value, phrase
 
 __all__ = [
     "Response",
@@ -31,8 +31,7 @@ __all__ = [
     "xml_reply",
 ]
 
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]").search
+_NOT_IN_COOKIES = re.compile(r'[\x00-\x20",;\\\x7f-\U0010ffff]').search
 _BODILESS = (204, 304)
 
 
@@ -46,10 +45,11 @@ class Response:
         content_type: the Content-Type header; None where there is no body.
         headers: more headers, a mapping or pairs.
 
-    Raises ValueError for a header that would be read as several, or as none.
+    Raises ValueError for a header that would be read as several, or as none,
+    also where `content_type` is changed.
     """
 
-    __slots__ = ("body", "content_type", "headers", "status")
+    __slots__ = ("_content_type", "body", "headers", "status")
 
     def __init__(
         self,
@@ -68,13 +68,18 @@ class Response:
         for name, value in pairs:
             self.add_header(name, value)
 
+    @property
+    def content_type(self) -> str | None:
+        """The Content-Type header, or None."""
+        return self._content_type
+
+    @content_type.setter
+    def content_type(self, value: str | None) -> None:
+        self._content_type = None if value is None else checked_value(value)
+
     def add_header(self, name: str, value: str) -> None:
         """One more header; ValueError where it could not be sent as it is."""
-        if not _NAME(name):
-            raise ValueError(f"{name!r} is not a header's name")
-        if _BAD_VALUE(value) or value != value.strip():
-            raise ValueError(f"{value!r} is not a header's value")
-        self.headers.append((name, value))
+        self.headers.append((checked_name(name), checked_value(value)))
 
     def set_cookie(
         self,
@@ -89,9 +94,9 @@ class Response:
         same_site: str | None = "Lax",
     ) -> None:
         """Adds a Set-Cookie header (RFC 6265); ValueError for what a cookie cannot hold."""
-        if not _NAME(name) or re.search(r'[\x00-\x20",;\\\x7f-\U0010ffff]', value):
-            raise ValueError(f"{name}={value!r} is not a cookie")
-        parts = [f"{name}={value}", f"Path={path}"]
+        if _NOT_IN_COOKIES(value):
+            raise ValueError(f"{value!r} is not a cookie's value")
+        parts = [f"{checked_name(name)}={value}", f"Path={path}"]
         if max_age is not None:
             parts.append(f"Max-Age={int(max_age)}")
         if domain is not None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from fastnet.rest._accept import best, quality
-from fastnet.rest._body import BodyLimits, Environ, parse_json, query_pairs, read_body
+from fastnet.rest._body import (
+    BodyLimits,
+    Environ,
+    is_form,
+    parse_json,
+    query_pairs,
+    read_body,
+    require_json,
+)
 from fastnet.rest._errors import UnprocessableContent
 from fastnet.rest._form import Form, Upload, read_form
 
@@ -117,7 +125,11 @@ class Request:
     def body(self) -> bytes:
         """The body's bytes, at most ``limits.body_bytes``.  Not for a form that has been read."""
         if self._body is _UNREAD:
-            if self._form is not None and self.method not in _WITHOUT_FORM:
+            if (
+                self._form is not None
+                and self.method not in _WITHOUT_FORM
+                and is_form(self.environ)
+            ):
                 raise ValueError("the body has been read as a form")
             self._body = read_body(self.environ, self.limits.body_bytes)
         body: bytes = self._body
@@ -128,12 +140,14 @@ class Request:
 
         Parameters:
             kind: the class that it must be of, such as ``dict`` or ``list``;
-                422 otherwise.
+                422 otherwise.  True and false are no numbers.
         """
-        value = parse_json(self.environ, self.body(), self.limits)
-        if kind is not None and not isinstance(value, kind):
-            kinds = kind if isinstance(kind, tuple) else (kind,)
-            wanted = " or ".join(_JSON_NAMES.get(one, one.__name__) for one in kinds)
+        require_json(self.environ)
+        value = parse_json(self.body(), self.limits)
+        kinds = kind if kind is None or isinstance(kind, tuple) else (kind,)
+        if kinds is not None and not _is_one_of(value, kinds):
+            names = [_JSON_NAMES.get(one, one.__name__) for one in kinds]
+            wanted = " or ".join(dict.fromkeys(names))
             have = _JSON_NAMES.get(type(value), type(value).__name__)
             raise UnprocessableContent(f"the body must be {wanted}, not {have}")
         return value
@@ -152,6 +166,12 @@ class Request:
         """Closes the files that came."""
         if self._form is not None:
             self._form.close()
+
+
+def _is_one_of(value: Any, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, bool):  # which are numbers in Python, and none in JSON
+        kinds = tuple(kind for kind in kinds if kind not in (int, float))
+    return isinstance(value, kinds)
 
 
 _JSON_NAMES = {
