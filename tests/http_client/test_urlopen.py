@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import socket
 import ssl
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 import trustme
@@ -130,3 +132,83 @@ def test_tls(module, tmp_path):
         with pytest.raises(urllib.error.URLError) as caught:
             module.urlopen(server.url)
         assert isinstance(caught.value.reason, ssl.SSLError)
+
+
+@BOTH
+def test_nothing_is_decoded(module: Any) -> None:
+    packed = gzip.compress(b"hello")
+    with Scripted(*[reply(packed, "Content-Encoding: gzip")] * 4) as server:
+        request = module.Request(server.url, headers={"Accept-Encoding": "gzip"})
+        for read in (lambda opened: opened.read(), b"".join,
+                     lambda opened: opened.read1(100) + opened.read()):  # fmt: skip
+            with module.urlopen(request) as response:
+                assert response.headers["Content-Encoding"] == "gzip"
+                assert read(response) == packed
+        with module.urlopen(request) as response:
+            buffer = bytearray(len(packed))
+            assert response.readinto(buffer) == len(packed)
+            assert buffer == packed
+
+
+@BOTH
+def test_a_header_is_sent_once_however_it_is_written(module: Any) -> None:
+    with Scripted(*[reply(b"x")] * 2) as server:
+        headers = {"ACCEPT-ENCODING": "gzip", "content-TYPE": "a/b", "Connection": "close"}
+        for data in (None, b"x"):
+            with module.urlopen(module.Request(server.url, data, headers)) as response:
+                response.read()
+        for head, _ in server.requests:
+            lines = head.lower().split(b"\r\n")
+            assert [line for line in lines if line.startswith(b"accept-e")] == [
+                b"accept-encoding: gzip"
+            ]
+            assert [line for line in lines if line.startswith(b"content-t")] == [
+                b"content-type: a/b"
+            ]
+
+
+@BOTH
+def test_headers_for_one_hop_only(module: Any) -> None:
+    with Scripted(reply(b"x")) as elsewhere:
+        moved = reply(b"", f"Location: {elsewhere.url}/there", status="302 Found")
+        here = reply(b"", "Location: /again", status="302 Found")
+        with Scripted(here, moved) as server:
+            request = module.Request(server.url, headers={"X-Both": "header", "X-Kept": "kept"})
+            request.add_unredirected_header("X-Token", "secret")
+            request.add_unredirected_header("X-Both", "once")
+            with module.urlopen(request) as response:
+                assert response.geturl() == f"{elsewhere.url}/there"
+        heads = [head.lower() for head, _ in (*server.requests, *elsewhere.requests)]
+        assert [b"x-token: secret" in head for head in heads] == [True, False, False]
+        assert [b"x-kept: kept" in head for head in heads] == [True] * 3
+        assert [b"x-both: once" in head for head in heads] == [True, False, False]
+        assert [b"x-both: header" in head for head in heads] == [False, True, True]
+
+
+@BOTH
+def test_reading_nothing_loses_nothing(module: Any) -> None:
+    with Scripted(reply(b"0123456789")) as server:
+        with module.urlopen(server.url) as response:
+            assert response.read1(0) == response.read(0) == b""
+            assert response.readinto(bytearray(0)) == 0
+            assert response.peek(1)[:1] == b"0"
+            assert response.read(2) == b"01"
+            assert response.read1(0) == b""
+            assert response.read() == b"23456789"
+
+
+def test_lines_come_out_of_a_buffer() -> None:
+    """Not byte by byte from the connection: a line takes one call, a body of many few."""
+    body = b"some line of text\n" * 20_000
+    with Scripted(reply(body)) as server, http.urlopen(server.url) as response:
+        calls = 0
+        readinto = response.raw.readinto
+
+        def counted(buffer: Any) -> int:
+            nonlocal calls
+            calls += 1
+            return int(readinto(buffer))
+
+        response.raw.readinto = counted
+        assert sum(1 for _ in response) == 20_000
+        assert calls < 10_000

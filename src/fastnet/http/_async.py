@@ -46,7 +46,7 @@ class AsyncSession(Settings):
 
         Raises RequestException and its kinds; statuses do not raise.
         """
-        pair = self.timeout if timeout is DEFAULT else check_timeout(timeout)
+        pair = self._timeout if timeout is DEFAULT else check_timeout(timeout)
         request, auth = self._prepare(
             method, url, params, data, headers, cookies, files, auth, json
         )  # fmt: skip

@@ -129,6 +129,11 @@ class Response(Answer):
         self._decoded: Any = None  # reads decoded bytes, once somebody has
         self._consumed = False
 
+    def undecoded(self) -> Self:
+        """Reads give the body as it is sent from now on."""
+        self._marks &= ~HAS_ENCODING
+        return self
+
     # ------------------------------------------------------------------ as a whole
 
     @property

@@ -51,7 +51,7 @@ class Session(Settings):
 
     Parameters, which are attributes too and may be changed:
         headers: a mapping, for every request, over User-Agent, Accept and
-            Accept-Encoding.
+            Accept-Encoding; one of None is left out.
         auth: (user, password), or a callable that is given each request:
             `BasicAuth`, `DigestAuth`, `BearerAuth` or your own.
         cookies: a mapping or a `http.cookiejar.CookieJar`.
@@ -107,8 +107,8 @@ class Session(Settings):
         """
         plain = data is json is headers is cookies is files is auth is None
         plain = plain and params is proxies is verify is cert is None
-        pair = self.timeout if timeout is DEFAULT else check_timeout(timeout)
-        if plain and self.auth is None and not self.proxies and not self.cookies.any:
+        pair = self._timeout if timeout is DEFAULT else check_timeout(timeout)
+        if plain and self.auth is None and not self._proxies and not self._cookies.any:
             response = self._by_plan(method, url, pair, stream, allow_redirects)
             if response is not None:
                 return response
@@ -124,9 +124,9 @@ class Session(Settings):
     ) -> Response | None:
         """The quick way for requests like one before; None where that cannot be."""
         plan = self._plans.get((method, url)) if type(url) is str else None
-        if plan is None or plan.headers is not self.headers or self.params:
+        if plan is None or plan.headers is not self._headers or self.params:
             return None
-        if plan.changes != self.headers.changes or plan.trust != self._trust():
+        if plan.changes != self._headers.changes or plan.trust != self._trust():
             return None
         response = self._send(plan.request, plan.head, plan.route, timeout, stream)
         if response._marks & (HAS_COOKIES | HAS_LOCATION):
@@ -181,7 +181,7 @@ class Session(Settings):
             or self.auth is not None
         ):
             return
-        if request.headers != self.headers or "Cookie" in final.headers:
+        if request.headers != self._fields() or "Cookie" in final.headers:
             return
         if len(self._plans) >= _PLANS:
             self._plans.clear()
@@ -199,7 +199,7 @@ class Session(Settings):
         began = time.perf_counter()
         connection = self._exchange(request, head, route, timeout)
         took = time.perf_counter() - began
-        pool, limit = self._pool, self.limits.body_bytes
+        pool, limit = self._pool, self._limits.body_bytes
         most = limit if limit is not None else 1 << 62
         if connection.ended or (not stream and not connection.marks & HAS_ENCODING):
             rest = None

@@ -57,31 +57,83 @@ class Options(NamedTuple):
     verify: Any
     cert: Any
     crossed: bool = False  # a redirect has led to somebody else
+    once: tuple[tuple[str, str], ...] = ()  # headers that no redirect takes along
 
 
 class Settings:
-    """The attributes of a session; see `Session`."""
+    """The attributes of a session; see `Session`.
+
+    Those that are kept in another form than they may be given in are
+    properties, so that setting one is the same as giving it.
+    """
 
     def __init__(
         self, *, headers: Any = None, auth: Any = None, cookies: Any = None, params: Any = None,
         timeout: Any = (CONNECT, READ), proxies: Any = None, verify: Any = True, cert: Any = None,
         trust_env: bool = True, max_redirects: int = 30, limits: Limits | None = None,
     ) -> None:  # fmt: skip
-        self.headers = default_headers()
-        if headers:
-            self.headers.update(headers)
+        self.headers = headers
         self.auth = auth
-        self.cookies = cookie_jar(cookies) or Cookies()
+        self.cookies = cookies
         self.params = params
-        self.timeout = check_timeout(timeout)
-        self.proxies: dict[str, Any] = dict(proxies or {})
+        self.timeout = timeout
+        self.proxies = proxies
         self.verify = verify
         self.cert = cert
         self.trust_env = trust_env
         self.max_redirects = max_redirects
-        self.limits = limits or Limits()
+        self.limits = limits
         self._contexts: dict[Any, ssl.SSLContext] = {}
         self._routes: dict[Any, Route] = {}
+
+    @property
+    def headers(self) -> Headers:
+        """What every request has; set from a mapping, it goes over the defaults."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, given: Any) -> None:
+        fields = default_headers()
+        if given:
+            fields.update(given)
+        self._headers = fields
+
+    @property
+    def cookies(self) -> Cookies:
+        """The jar: those that were given, and those that servers have set."""
+        return self._cookies
+
+    @cookies.setter
+    def cookies(self, given: Any) -> None:
+        jar = cookie_jar(given)
+        self._cookies = Cookies() if jar is None else jar
+
+    @property
+    def timeout(self) -> Any:
+        """(connect, read) in seconds."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, given: Any) -> None:
+        self._timeout = check_timeout(given)
+
+    @property
+    def proxies(self) -> dict[str, Any]:
+        """Proxies by what is reached through them."""
+        return self._proxies
+
+    @proxies.setter
+    def proxies(self, given: Any) -> None:
+        self._proxies: dict[str, Any] = dict(given or {})
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of answers; those of heads for connections that are made from then on."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, given: Limits | None) -> None:
+        self._limits = given or Limits()
 
     # ---------------------------------------------------------------------- the request
 
@@ -92,7 +144,7 @@ class Settings:
         """The request of a call's arguments, and the credentials that go with it."""
         where = parse(url, _merged(self.params, params))
         body = encode(data, json, files)
-        fields = self.headers.copy()
+        fields = self._fields()
         if headers:
             _merge_headers(fields, headers)
         with_content_type(fields, body)
@@ -106,9 +158,14 @@ class Settings:
             raise TypeError(f"auth must be (user, password) or callable, not {auth!r}")
         return request, auth
 
+    def _fields(self) -> Headers:
+        """The session's headers as they are sent: one of None is left out."""
+        return Headers([item for item in self._headers.multi_items() if item[1] is not None])
+
     def _finish(self, request: PreparedRequest, options: Options) -> PreparedRequest:
         """The request as it is sent in one hop: with credentials, and cookies as they are now."""
         headers = request.headers.copy()
+        headers.update(options.once)
         final = PreparedRequest(request.method, request.where, headers, request.content)
         if options.auth is not None:
             final = options.auth(final) or final
@@ -179,14 +236,15 @@ class Settings:
         Raises TooManyRedirects, InvalidURL, or RequestException where the body
         would have to be sent again and cannot be.
         """
-        if not options.redirects or not response.is_redirect:
+        place = response.headers.get_list("Location")[0] if response.is_redirect else ""
+        if not options.redirects or not place:
             return None
         if len(response.history) >= self.max_redirects:
             error = TooManyRedirects(f"more than {self.max_redirects} redirects")
             error.response = response
             raise error
         status, method = response.status_code, request.method
-        where = join(request.where, response.headers.get_list("Location")[0])
+        where = join(request.where, place)
         headers, body = request.headers.copy(), request.content
         if (status in (302, 303) and method != "HEAD") or (status == 301 and method == "POST"):
             method, body = "GET", None
@@ -195,6 +253,7 @@ class Settings:
         elif body is not None and not body.replayable:
             raise RequestException(f"a redirect ({status}) asks for the body again, "
                                    "and it can be read only once")  # fmt: skip
+        options = options._replace(once=())
         if where.origin != request.where.origin:
             # Credentials are for whom they were given.
             for name in ("Authorization", "Cookie", "Proxy-Authorization", "Host"):

@@ -12,21 +12,46 @@ from urllib.error import HTTPError, URLError
 
 from fastnet.http._response import Response
 from fastnet.http._session import Session
+from fastnet.http._settings import Options, check_timeout
 from fastnet.http.exceptions import RequestException, Timeout
 
 __all__ = ["Request", "urlopen"]
+
+_BUFFER = 64 * 1024
 
 
 class Request(urllib.request.Request):
     """A `urllib.request.Request`: the same arguments and methods."""
 
 
-class _Opened(io.BufferedIOBase):
-    """A response as `urlopen` returns it (`http.client.HTTPResponse`, near enough)."""
+class _Body(io.RawIOBase):
+    """A response's body, as it comes."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self._response = response
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        rest = self._response._rest
+        return rest.readinto(memoryview(buffer).cast("B")) if rest is not None else 0
+
+    def readall(self) -> bytes:
+        return self._response.read()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._response.close()
+        super().close()
+
+
+class _Opened(io.BufferedReader):
+    """A response as `urlopen` returns it (`http.client.HTTPResponse`, near enough)."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(_Body(response.undecoded()), _BUFFER)
         self.status = self.code = response.status_code
         self.reason = self.msg = response.reason
         self.version = response.version
@@ -34,23 +59,6 @@ class _Opened(io.BufferedIOBase):
         self.headers = email.message.Message()
         for name, value in response.headers.multi_items():
             self.headers[name] = value
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return self._response.read(size)
-
-    def read1(self, size: int = -1, /) -> bytes:
-        return self._response._some(size if size >= 0 else 64 * 1024)
-
-    def readinto(self, buffer: Any, /) -> int:
-        return self._response.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._response.close()
-        super().close()
 
     def getcode(self) -> int:
         return self.status
@@ -74,9 +82,10 @@ def urlopen(
 ) -> Any:  # fmt: skip
     """Opens a URL: `urllib.request.urlopen` on this client.
 
-    As there, redirects are followed, proxies are taken from the environment,
-    nothing is decoded, a body of gzip included, and the connection is closed
-    with the response.
+    As there, redirects are followed, without the headers of
+    `add_unredirected_header`; proxies are taken from the environment; nothing
+    is decoded, a body of gzip included; and the connection is closed with the
+    response.
 
     Parameters:
         url: text or a `Request` (urllib's own too), of http or https.
@@ -102,25 +111,36 @@ def urlopen(
                         "It cannot be of type str.")  # fmt: skip
     if timeout is None:
         timeout = socket.getdefaulttimeout()
-    # As urllib.request says of itself, but for the name.
-    headers = {"Accept-Encoding": "identity", "Accept": None, "Connection": "close"}
-    headers.update(request.header_items())
-    if request.data is not None and not request.has_header("Content-type"):
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
     session = Session(verify=True if context is None else context, max_redirects=10)
     with session:
-        response = _ask(session, request, headers, timeout)
+        response = _ask(session, request, timeout)
     opened: Any = _Opened(response)
     if not 200 <= opened.status < 300:
         raise HTTPError(opened.url, opened.status, opened.reason, opened.headers, opened)
     return opened
 
 
-def _ask(session: Session, request: Any, headers: Any, timeout: float | None) -> Response:
+def _fields(request: Any) -> dict[str, Any]:
+    """The header fields to send; urllib writes their names in a way of its own."""
+    # As urllib.request says of itself, but for the name.
+    fields = {"Accept-Encoding": "identity", "Accept": None, "Connection": "close"}
+    if request.data is not None:
+        fields["Content-Type"] = "application/x-www-form-urlencoded"
+    names = {name.lower() for name, _ in request.header_items()}
+    ours = {name: fields[name] for name in fields if name.lower() not in names}
+    return {**ours, **request.headers}
+
+
+def _ask(session: Session, request: Any, timeout: float | None) -> Response:
     """The response, its errors as urllib has them."""
+    once = tuple(request.unredirected_hdrs.items())
     try:
-        return session.request(request.get_method(), request.full_url, data=request.data,
-                               headers=headers, timeout=timeout, stream=True)  # fmt: skip
+        prepared, auth = session._prepare(
+            request.get_method(), request.full_url, None, request.data, _fields(request), None,
+            None, None, None,
+        )  # fmt: skip
+        options = Options(auth, None, check_timeout(timeout), True, None, None, None, once=once)
+        return session._follow(prepared, options, stream=True)
     except Timeout as error:
         if isinstance(error, ConnectionError):
             raise URLError(error) from error
