@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 static int set_int(int fd, int level, int option, int value)
@@ -111,6 +112,12 @@ int64_t fn_sock_rtt(int fd)
     return info.tcpi_rtt;
 }
 
+int fn_sock_unconfirmed(int fd)
+{
+    int bytes = 0;
+    return ioctl(fd, TIOCOUTQ, &bytes) < 0 ? -errno : bytes; /* SIOCOUTQ, by its older name */
+}
+
 #else /* other POSIX systems have none of these; the callers treat that as a refusal */
 
 int fn_sock_set_congestion(int fd, const char *name)
@@ -127,6 +134,12 @@ int fn_sock_congestion(int fd, char name[FN_CC_NAME])
 }
 
 int64_t fn_sock_rtt(int fd)
+{
+    (void)fd;
+    return -ENOPROTOOPT;
+}
+
+int fn_sock_unconfirmed(int fd)
 {
     (void)fd;
     return -ENOPROTOOPT;

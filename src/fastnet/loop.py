@@ -12,6 +12,7 @@ A loop belongs to the thread that runs it, and to the process that made it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import signal
@@ -233,7 +234,8 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
             return transp._file_bytes
         finally:
             if begun and transp._file_bytes:
-                os.lseek(fd, offset + transp._file_bytes, os.SEEK_SET)
+                with contextlib.suppress(OSError):  # it was closed meanwhile
+                    os.lseek(fd, offset + transp._file_bytes, os.SEEK_SET)
             transp._reset_empty_waiter()
             if reads:
                 transp.resume_reading()

@@ -39,6 +39,10 @@ int fn_sock_receive_buffer(int fd);
 /* The smoothed round-trip time, in microseconds (tcp(7), TCP_INFO). */
 int64_t fn_sock_rtt(int fd);
 
+/* Bytes that were written and that the peer's system has not confirmed, or for a
+ * Unix socket the peer not read (tcp(7), SIOCOUTQ). */
+int fn_sock_unconfirmed(int fd);
+
 int fn_sock_shutdown_write(int fd);
 
 #endif

@@ -82,6 +82,7 @@ cdef extern from "fastnet/sock.h" nogil:
         FN_CC_NAME
 
     int64_t fn_sock_rtt(int fd) noexcept
+    int fn_sock_unconfirmed(int fd) noexcept
 
 
 cdef extern from "fastnet/tune.h" nogil:

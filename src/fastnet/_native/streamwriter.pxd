@@ -1,3 +1,5 @@
+from libc.stdint cimport uint64_t
+
 from fastnet._native.endpoint cimport Endpoint
 
 
@@ -9,8 +11,10 @@ cdef class StreamWriter(Endpoint):
     cdef int file_fd
     cdef long long file_at      # where the next of its bytes lie
     cdef long long file_left    # how many there are, or negative: all
-    cdef readonly long long _file_bytes  # that have gone
+    cdef public long long _file_bytes  # that have gone
 
+    cdef uint64_t confirmed(self) noexcept
+    cdef bint unconfirmed(self) noexcept
     cdef int may_write(self) except -1
     cdef int write_from(self, const char *data, Py_ssize_t size, object owner) except -1
     cdef int unpace(self) except -1

@@ -9,9 +9,10 @@ from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport Py_INCREF
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
-from fastnet._native.core cimport fn_tune_congestion, fn_tuned
+from fastnet._native.core cimport fn_sock_unconfirmed, fn_tune_congestion, fn_tuned
 from fastnet._native.core_reactor cimport (
     FN_WANTS_DRAINED,
     fn_conn_flush,
@@ -100,6 +101,23 @@ cdef class StreamWriter(Endpoint):
             memset(&now, 0, sizeof(now))
             fn_tune_congestion(self.fd, b"auto", &now)
         return 0
+
+    cdef uint64_t confirmed(self) noexcept:
+        """Bytes that have reached the peer's system: a peer that lives has it grow."""
+        cdef int left
+        if self.node is NULL:
+            return 0
+        left = fn_sock_unconfirmed(self.fd)
+        return self.node.bytes_out - max(left, 0)
+
+    cdef bint unconfirmed(self) noexcept:
+        """Whether some of what was written has not reached the peer's system."""
+        return self.node is not NULL and (self.node.out.bytes > 0
+                                          or fn_sock_unconfirmed(self.fd) > 0)
+
+    def _confirmed(self):
+        """Bytes that have reached the peer's system."""
+        return self.confirmed()
 
     def writelines(self, list_of_data):
         """Sends several pieces, in one system call where that is possible.  As write()."""

@@ -11,7 +11,7 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndS
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 
-from fastnet._native.core cimport FN_MS, fn_time
+from fastnet._native.core cimport FN_MS, fn_now, fn_time
 from fastnet._native.streamwriter cimport StreamWriter
 from fastnet._native.wsgiexchange cimport Exchange
 from fastnet._native.wsgirequests cimport BODY, BUSY, CLOSED, HEAD, IDLE, LINGER, Requests
@@ -40,6 +40,10 @@ cdef class Connection(Requests):
     def connection_made(self, transport):
         self.transport = transport
         self.writer = transport if isinstance(transport, StreamWriter) else None
+        self.beneath = self.writer
+        if self.writer is None:
+            below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+            self.beneath = below if isinstance(below, StreamWriter) else None
         self.base = self.site.base_of(transport)
         self.site.connections.add(self)
         self.await_until(self.site.keep_alive_timeout)
@@ -55,17 +59,23 @@ cdef class Connection(Requests):
                 return 0
             self.kept += PyBytes_FromStringAndSize(bytes_, size)
             return self.pump()
-        self.consuming = True
-        try:
-            used = self.consume(<const uint8_t *> data, size)
-        finally:
-            self.consuming = False
+        used = self.eat(data, size)
         if used < size:
             self.kept = PyByteArray_FromStringAndSize(bytes_ + used, size - used)
             self.hold_back()
         elif self.ended_reading and self.state == IDLE:
             self.transport.close()
         return 0
+
+    cdef size_t eat(self, const void *data, size_t size) except? <size_t> -1:
+        self.consuming = True
+        try:
+            return self.consume(<const uint8_t *> data, size)
+        except BaseException:  # Ctrl-C in an application: nothing here is answered twice
+            self.transport.abort()
+            raise
+        finally:
+            self.consuming = False
 
     cdef int pump(self) except -1:
         """Goes on with what was kept."""
@@ -74,11 +84,7 @@ cdef class Connection(Requests):
         if self.consuming:
             return 0
         if kept is not None:
-            self.consuming = True
-            try:
-                used = self.consume(<const uint8_t *> PyByteArray_AS_STRING(kept), len(kept))
-            finally:
-                self.consuming = False
+            used = self.eat(PyByteArray_AS_STRING(kept), len(kept))
             if used == <size_t> len(kept):
                 self.kept = None
             else:
@@ -130,7 +136,7 @@ cdef class Connection(Requests):
 
     def pause_writing(self):
         self.paused = True
-        self.waiting = self.transport.get_write_buffer_size()
+        self.watch_peer()
         self.await_until(self.site.send_timeout)
 
     def resume_writing(self):
@@ -228,10 +234,15 @@ cdef class Connection(Requests):
         if last:
             self.done(x)
 
+    cdef int hurry(self) except -1:
+        return 0 if self.beneath is None else self.beneath.flush()
+
     cdef int done(self, Exchange x) except -1:
         """The reply is complete."""
         if x.spooled is not None:
             x.spooled.close()
+        if x.body is not None:  # somebody may read it still
+            x.body.fail(ConnectionResetError("the request has been answered"))
         if x is not self.exchange:  # refused meanwhile
             return 0
         self.exchange = None
@@ -242,10 +253,7 @@ cdef class Connection(Requests):
         if self.state == BODY:
             return self.done_early(x)
         if not x.keep_alive or (self.ended_reading and self.kept is None):
-            self.state = LINGER
-            self.await_until(self.site.send_timeout)
-            self.transport.close()
-            return 0
+            return self.linger()
         return self.next_one()
 
     cdef int done_early(self, Exchange x) except -1:
@@ -263,9 +271,7 @@ cdef class Connection(Requests):
         self.state = IDLE
         if (self.site.draining and not self.site.patient and self.kept is None
                 and not self.consuming):
-            self.state = LINGER
-            self.transport.close()
-            return 0
+            return self.linger()
         self.rearm()
         if self.reading_paused:
             self.hold_back()
@@ -308,6 +314,7 @@ cdef class Connection(Requests):
         """Ends our side only, for a while: a reset would destroy what the peer has not read."""
         self.state = LINGER
         self.kept = None
+        self.watch_peer()
         self.await_until(LINGER_FOR)
         if self.reading_paused:
             self.reading_paused = False
@@ -318,18 +325,43 @@ cdef class Connection(Requests):
             self.transport.write_eof()
         return 0
 
+    cdef int watch_peer(self) except -1:
+        """From now on it must take something now and then."""
+        self.confirmed = 0 if self.beneath is None else self.beneath.confirmed()
+        self.moved = fn_now()
+        return 0
+
+    cdef bint moves(self) except -1:
+        """Whether the peer has taken something since that was last looked at."""
+        cdef uint64_t before = self.confirmed
+        cdef fn_time moved = self.moved
+        self.watch_peer()
+        if self.confirmed != before:
+            return True
+        self.moved = moved
+        return False
+
+    cdef bint takes_the_rest(self) except -1:
+        """Whether a peer that has not read its last reply to the end may still do so."""
+        if self.moves():
+            return True
+        if self.beneath is None or not self.beneath.unconfirmed():
+            return False
+        return self.site.send_timeout < 0 or fn_now() - self.moved < self.site.send_timeout
+
     cdef int expire(self) except -1:
         """The deadline has passed."""
-        cdef size_t waiting
         if self.paused:
-            waiting = self.transport.get_write_buffer_size()
-            if waiting and waiting != self.waiting:  # it takes some
-                self.waiting = waiting
+            if self.moves():
                 self.await_until(self.site.send_timeout)
             else:
                 self.transport.abort()
+        elif self.state == BODY and not self.transport.is_reading():
+            self.await_until(self.site.request_timeout)  # a file is sent meanwhile
         elif self.state == HEAD or self.state == BODY:
             self.refuse(408, "the request did not come in time")
+        elif self.state == LINGER and self.takes_the_rest():
+            self.await_until(LINGER_FOR)
         elif self.state == IDLE:
             self.state = LINGER
             self.await_until(LINGER_FOR)

@@ -15,6 +15,8 @@ cdef class Sink(Taker):
     cdef int put_out(self, Exchange x, bint last) except -1
     # So many bytes are about to be sent.
     cdef int announce(self, uint64_t size) except -1
+    # Has what was put on its way before the application makes more.
+    cdef int hurry(self) except -1
     cdef bint full(self, Exchange x) except -1
 
 

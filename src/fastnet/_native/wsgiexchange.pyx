@@ -54,12 +54,18 @@ cdef class Sink(Taker):
     cdef int announce(self, uint64_t size) except -1:
         return 0
 
+    cdef int hurry(self) except -1:
+        return 0
+
     cdef bint full(self, Exchange x) except -1:
         return False
 
 
 @cython.freelist(16)
 cdef class Exchange:
+    def __init__(self):
+        raise TypeError("requests make these")
+
     # ------------------------------------------------------------------ for applications
 
     def start_response(self, status, headers, exc_info=None):
@@ -69,7 +75,7 @@ cdef class Exchange:
         a second call without exc_info; with exc_info, that exception where the
         reply has begun already.
         """
-        if self.ended:
+        if self.ended or self.out is None:
             raise RuntimeError("start_response() was called after the reply's end")
         if exc_info is not None:
             try:
@@ -84,7 +90,7 @@ cdef class Exchange:
 
     def write(self, data):
         """PEP 3333's write(): sends a piece of the body."""
-        if self.gone:
+        if self.gone or self.out is None:
             raise BrokenPipeError("the client has gone")
         if self.ended:
             raise RuntimeError("write() was called after the reply's end")
@@ -92,6 +98,8 @@ cdef class Exchange:
         self.flush(False)
         if self.threaded:
             self.sink.full(self)
+        else:
+            self.sink.hurry()
 
     def serve(self, app):
         """Runs the application for this request, on a thread of its own."""
@@ -304,6 +312,7 @@ cdef class Exchange:
     cdef int step(self) except -1:
         """Goes on with the body for as long as there is room for it."""
         cdef uint64_t before = self.sent
+        cdef bint made = type(self.result) is list or type(self.result) is tuple
         cdef int pieces = 0
         try:
             while True:
@@ -314,6 +323,8 @@ cdef class Exchange:
                 if not self.threaded and (pieces == TURN_PIECES
                                           or self.sent - before >= TURN_BYTES):
                     return self.site.later(self)
+                if pieces and not made and not self.threaded:
+                    self.sink.hurry()  # PEP 3333: no block waits for the next one to be made
                 pieces += 1
                 try:
                     data = next(self.iterator)

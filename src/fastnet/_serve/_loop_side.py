@@ -7,6 +7,7 @@ import contextlib
 import select
 import socket
 import threading
+from asyncio.sslproto import SSLProtocolState
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastnet.loop import EventLoop, new_event_loop
 
 __all__ = ["LoopSide"]
 
+_HANDSHAKES = 2.0  # seconds at most that those under way may take at the end
 _TURNS = 50  # in which queued connections are taken before the listener closes
 
 
@@ -70,6 +72,7 @@ class LoopSide:
                 for closer in closers:
                     closer.close()
                 self._drained()
+                await _shake_hands(loop)
                 if finish := getattr(self._plan.factory, "finish", None):
                     await finish()
                 await _finish(loop)
@@ -161,6 +164,17 @@ async def _take_the_queued(sockets: list[socket.socket], kind: int) -> None:
             break
     for _ in range(3):  # what has been received is read and handled
         await asyncio.sleep(0)
+
+
+async def _shake_hands(loop: Any) -> None:
+    """Lets who has come over TLS, but is not known to any protocol yet, become so."""
+    until = loop.time() + _HANDSHAKES
+    while loop.time() < until and any(
+        getattr(transport.get_protocol(), "_state", None) is SSLProtocolState.DO_HANDSHAKE
+        for transport in list(loop._transports.values())
+        if transport._loop is not None
+    ):
+        await asyncio.sleep(0.01)
 
 
 def _transports(loop: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import stat
 from typing import Any, Self
@@ -44,13 +45,23 @@ class FileWrapper:
 
 
 def plain_file(filelike: Any) -> tuple[int, int] | None:
-    """(offset, bytes that follow) of a regular file at its present position, or None."""
+    """(offset, bytes that follow) of a regular file at its present position, or None.
+
+    Only of Python's own files: others have descriptors too, of bytes that are not those that
+    they read, as gzip's.
+    """
+    inner = getattr(filelike, "file", filelike)  # of tempfile.NamedTemporaryFile()
+    raw = inner.raw if type(inner) in (io.BufferedReader, io.BufferedRandom) else inner
+    if type(raw) is not io.FileIO:
+        return None
     try:
         state = os.fstat(filelike.fileno())
         offset = filelike.tell()
     except (AttributeError, OSError, ValueError):
         return None
     if not stat.S_ISREG(state.st_mode) or not isinstance(offset, int):
+        return None
+    if not state.st_size:  # or one of /proc, which has no size before it is read
         return None
     return offset, max(0, state.st_size - offset)
 
@@ -63,10 +74,11 @@ async def send(
     Parameters:
         patience: seconds in which the peer must take something; None waits for ever.
     """
+    transport._file_bytes = sent = 0
     error: BaseException | None = None
     try:
         if count:
-            await _watched(transport, file, offset, count, patience)
+            sent = await _watched(transport, file, offset, count, patience)
     except TimeoutError as failure:
         exchange.gone = True
         error = failure
@@ -80,24 +92,28 @@ async def send(
         exchange.gone = True
         exchange.end_file(transport._file_bytes, None)
         raise
-    exchange.end_file(transport._file_bytes if count else 0, error)
+    exchange.end_file(sent or transport._file_bytes, error)
 
 
 async def _watched(
     transport: Any, file: Any, offset: int, count: int, patience: float | None
-) -> None:
-    """Sends a part of a file. Raises TimeoutError when the peer takes nothing any more."""
+) -> int:
+    """Sends a part of a file; the bytes that went.
+
+    Raises:
+        TimeoutError: the peer takes nothing any more.
+    """
     loop = asyncio.get_running_loop()
     sending = loop.create_task(loop.sendfile(transport, file, offset, count))
-    before = None
+    before = transport._confirmed()
     try:
         while not sending.done():
             await asyncio.wait({sending}, timeout=patience)
-            taken = transport._file_bytes, transport.get_write_buffer_size()
+            taken = transport._confirmed()
             if taken == before and not sending.done():
                 raise TimeoutError("the client takes no more of a file")
             before = taken
     finally:
         sending.cancel()
         await asyncio.wait({sending})  # the file stays open for so long
-    sending.result()
+    return sending.result()

@@ -155,6 +155,8 @@ class Master:
         self._leaving: set[int] = set()
         self._signals: list[int] = []
         self._again_at: float | None = None
+        self._served = False  # a generation has, at some time
+        self._once_more = False  # a signal came while the next one was being loaded
 
     def run(self) -> None:
         """Until a signal ends it.
@@ -196,7 +198,8 @@ class Master:
         self._reap()
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self._again_at = None
-            self._hire()
+            if self._coming is None:
+                self._hire()
 
     def _over(self) -> bool:
         while self._signals:
@@ -204,30 +207,56 @@ class Master:
                 return True
             if self._coming is None:
                 self._hire()
+            else:  # which may have been loaded before what the signal is about
+                self._once_more = True
         return False
 
     def _hire(self) -> None:
+        """Starts the next generation; at once or, where that cannot be now, later."""
+        self._again_at = None
+        try:
+            self._coming = self._fork()
+        except OSError as error:
+            if not self._served:
+                raise
+            print(f"fastnet: no process can be had ({error.strerror})", file=sys.stderr)
+            self._again_at = time.monotonic() + _PAUSE
+
+    def _fork(self) -> tuple[int, int]:
         read, write = os.pipe()
         try:
-            pid = fork(lambda: self._generation(write), closes=(read,))
+            return fork(lambda: self._generation(write), closes=(read,)), read
         except OSError:
             os.close(read)
             raise
         finally:
             os.close(write)
-        self._coming = (pid, read)
 
     def _arrived(self, pid: int, read: int) -> None:
         """The next generation serves, or has failed to."""
         ready = os.read(read, 1) == _READY
         os.close(read)
         self._coming = None
-        if not ready:
+        if ready:
+            self._take_over(pid)
+        else:
             self._leaving.add(pid)
-            if not self._present:
-                raise SystemExit(1)  # it has said why
+            self._failed()
+        if self._once_more:
+            self._once_more = False
+            self._hire()
+
+    def _failed(self) -> None:
+        """The next generation cannot serve, and has said why."""
+        if not self._served:
+            raise SystemExit(1)
+        if self._present:
             print("fastnet: reloading failed; the one before goes on", file=sys.stderr)
-            return
+        else:
+            self._again_at = time.monotonic() + _PAUSE
+
+    def _take_over(self, pid: int) -> None:
+        self._served = True
         before, self._present = self._present, pid
         if self._listening is not None:
             self._listening(self._holder.address)

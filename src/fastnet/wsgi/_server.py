@@ -20,7 +20,6 @@ from fastnet.wsgi._site import Site
 __all__ = ["WSGIRequestHandler", "WSGIServer", "make_server"]
 
 _FOR_EVER = 1e9  # seconds
-_RETIRING = 60.0  # seconds, where an idle connection may stay for ever
 
 
 class Factory:
@@ -45,7 +44,7 @@ class Factory:
     async def finish(self) -> None:
         """Lets the requests that have come be answered."""
         if self.site is not None:
-            await self.site.finish(patient=bool(self.patient[0]))
+            await self.site.finish(lambda: bool(self.patient[0]))
 
     async def close(self) -> None:
         """What is under way is cut."""
@@ -205,17 +204,17 @@ class WSGIServer:
             timeout: seconds, after which connections are cut; None takes
                 `Limits.close_timeout`.
         """
+        self._factory.patient[0] = 0
         self._server.shutdown(timeout)
 
     def retire(self) -> None:
         """As `shutdown` where another server takes over: no client finds its connection closed.
 
         Each connection is answered once more, and told that it ends; those that ask nothing
-        end after `Limits.keep_alive_timeout`.
+        end after `Limits.keep_alive_timeout`. Replies that are under way are not cut.
         """
         self._factory.patient[0] = 1
-        span = self._factory.limits.keep_alive_timeout
-        self._server.shutdown(_RETIRING if span is None else max(span, 1.0))
+        self._server.shutdown(_FOR_EVER)
 
     def stats(self) -> dict[str, Any]:
         """The counters of the server, and `requests` of this process."""

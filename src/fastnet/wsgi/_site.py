@@ -21,6 +21,7 @@ from fastnet.wsgi._threads import Threads
 __all__ = ["Site"]
 
 SOFTWARE = "fastnet"
+_RETIRING = 60.0  # seconds, where an idle connection may stay for ever
 
 
 class Site(SiteCore):
@@ -59,6 +60,8 @@ class Site(SiteCore):
         self._made: deque[tuple[Connection, Exchange, bytes | None, bool]] = deque()
         self._told = False
         self._patience = limits.send_timeout
+        span = limits.keep_alive_timeout
+        self._retiring = _RETIRING if span is None else max(span, 1.0)
         self._tasks: set[asyncio.Task[None]] = set()
         self.base = {
             "SCRIPT_NAME": "",
@@ -216,17 +219,18 @@ class Site(SiteCore):
 
     # ------------------------------------------------------------------------ the end
 
-    async def finish(self, patient: bool = False) -> None:
+    async def finish(self, patient: Callable[[], bool] = lambda: False) -> None:
         """Answers what has come, and takes no more; for ever where an application does not end.
 
         Parameters:
-            patient: lets idle connections ask once more.
+            patient: whether idle connections may ask once more.
         """
-        self.patient = patient
+        until = self._loop.time() + self._retiring
         self.draining = True
         while self.connections:
-            for connection in list(self.connections):
-                if not patient:
+            self.patient = patient() and self._loop.time() < until
+            if not self.patient:
+                for connection in list(self.connections):
                     connection.close_if_idle()
             await asyncio.sleep(0.01)
         await self.close()
