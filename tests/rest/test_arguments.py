@@ -101,12 +101,21 @@ def test_bodies_of_a_type(kind: Any, good: list[str], bad: list[str]) -> None:
 def test_what_a_body_must_be_is_told() -> None:
     api = PathDispatcher()
 
-    @api.post("/")
-    def handler(request: Request, body: float | None) -> Any:
+    @api.post("/float")
+    def number(request: Request, body: float | None) -> Any:
         return body
 
-    reply = call(api, "POST", "/", b"true", JSON)
-    assert reply.problem() == (422, "the body must be a number or null, not true or false")
+    @api.post("/int")
+    def whole(request: Request, body: int) -> Any:
+        return body
+
+    for path, text, words in (
+        ("/float", b"true", "a number or null, not true or false"),
+        ("/int", b"1.5", "a whole number, not a number with a fraction or an exponent"),
+        ("/int", b"null", "a whole number, not null"),
+    ):
+        detail = f"the body must be {words}"
+        assert call(api, "POST", path, text, JSON).problem() == (422, detail)
 
 
 def test_a_body_without_annotation_is_anything() -> None:

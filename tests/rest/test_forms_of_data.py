@@ -147,13 +147,17 @@ def test_openapi():
         {"name": "order", "in": "query", "required": False,
          "schema": {"enum": ["up", "down"], "default": "up"}},
     ]  # fmt: skip
-    schema = get["responses"]["200"]["content"][J]["schema"]
+    reference = get["responses"]["200"]["content"][J]["schema"]
+    assert reference == {"$ref": "#/components/schemas/Item"}
+    schemas = document["components"]["schemas"]
+    schema = schemas["Item"]
     assert schema["required"] == ["id", "tags"]
     assert schema["properties"]["id"] == {"type": "string", "format": "uuid"}
     point = schema["properties"]["point"]["anyOf"]
-    assert (point[0]["required"], point[1]) == (["x", "y"], {"type": "null"})
+    assert point == [{"$ref": "#/components/schemas/Point"}, {"type": "null"}]
+    assert schemas["Point"]["required"] == ["x", "y"]
     post = document["paths"]["/items"]["post"]
-    assert post["requestBody"]["content"][J]["schema"] == schema
+    assert post["requestBody"]["content"][J]["schema"] == reference
     assert "204" in post["responses"]
     fields = document["paths"]["/form"]["post"]["requestBody"]["content"]
     assert fields["multipart/form-data"]["schema"]["required"] == ["name"]

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import decimal
 import enum
+import functools
 import inspect
 import re
-import types
 import typing
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Union
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from fastnet.rest._arguments import BODY, Argument, hints
+from fastnet.rest._either import either_operation
 from fastnet.rest._endpoint import summary_of
 from fastnet.rest._reply import Response
+from fastnet.rest._schemas import Schemas, can_be_said, unlike
 
 if TYPE_CHECKING:
     from fastnet.rest._dispatch import Route
 
-__all__ = ["document", "schema"]
+__all__ = ["document"]
 
-_SIMPLE: dict[Any, dict[str, Any]] = {
-    str: {"type": "string"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    bool: {"type": "boolean"},
-    dict: {"type": "object"},
-    list: {"type": "array"},
-    tuple: {"type": "array"},
-    type(None): {"type": "null"},
-    None: {"type": "null"},
-    bytes: {"type": "string", "format": "binary"},
-    uuid.UUID: {"type": "string", "format": "uuid"},
-    datetime.date: {"type": "string", "format": "date"},
-    datetime.datetime: {"type": "string", "format": "date-time"},
-    datetime.time: {"type": "string", "format": "time"},
-    decimal.Decimal: {"type": "string"},
-}
-_ARRAYS = (list, set, frozenset, tuple, Sequence, Iterable)
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _PROBLEM_SCHEMA = {
     "type": "object",
@@ -55,71 +35,98 @@ _PROBLEM_SCHEMA = {
 }
 # What a path item may hold; RFC 9110 knows CONNECT as well, which has no path.
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_WITH_FORM = ("POST", "PUT", "PATCH")
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
-def schema(kind: Any, depth: int = 0) -> dict[str, Any]:
-    """The JSON Schema of a Python type; one that allows anything where nothing is known."""
-    if depth > 10:  # a class that refers to itself
-        return {}
-    try:
-        if kind in _SIMPLE:
-            return dict(_SIMPLE[kind])
-    except TypeError:
-        return {}
-    origin, members = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        return {"enum": list(members)}
-    if origin in (Union, types.UnionType):
-        return {"anyOf": [schema(member, depth + 1) for member in members]}
-    if origin is typing.Annotated:
-        return schema(members[0], depth + 1)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        inner = schema(members[1], depth + 1) if len(members) == 2 else {}
-        return {"type": "object", "additionalProperties": inner}
-    if origin in _ARRAYS:
-        return {"type": "array", "items": schema(members[0], depth + 1)}
-    if isinstance(kind, type):
-        return _of_class(kind, depth)
-    return {}
+def document(info: dict[str, Any], routes: Iterable[Route]) -> dict[str, Any]:
+    """The whole document.  Source: the OpenAPI Specification, 3.1.0."""
+    schemas = Schemas({"Problem": _PROBLEM_SCHEMA})
+    paths: dict[str, Any] = {}
+    names: set[str] = set()
+    for methods in _by_shape(routes):
+        template = next(iter(methods.values()))[0]
+        paths[_PARAMETER.sub(r"{\1}", template.path)] = item = {}
+        for method, alike in methods.items():
+            item[method] = operation = _operation(alike, template, schemas)
+            if "operationId" in operation:  # it must be the only one of its name
+                operation["operationId"] = unlike(operation["operationId"], names)
+                names.add(operation["operationId"])
+    return {
+        "openapi": "3.1.0",
+        "info": dict(info),
+        "paths": paths,
+        "components": {"schemas": schemas.named},
+    }
 
 
-def _of_class(kind: type, depth: int) -> dict[str, Any]:
-    if issubclass(kind, enum.Enum):
-        return {"enum": [member.value for member in kind]}
-    if typing.is_typeddict(kind):
-        required = sorted(getattr(kind, "__required_keys__"))  # noqa: B009
-    elif dataclasses.is_dataclass(kind):
-        missing = dataclasses.MISSING
-        required = [
-            field.name
-            for field in dataclasses.fields(kind)
-            if field.default is missing and field.default_factory is missing
-        ]
-    else:
-        return {}
-    members = {name: schema(one, depth + 1) for name, one in hints(kind).items()}
-    found: dict[str, Any] = {"type": "object", "title": kind.__name__, "properties": members}
-    if required:
-        found["required"] = required
+def _by_shape(routes: Iterable[Route]) -> list[dict[str, list[Route]]]:
+    """Routes by method, together where their paths differ in nothing but parameters.
+
+    In OpenAPI such paths are one and the same, whatever their parameters are called.
+    """
+    shapes: dict[str, dict[str, list[Route]]] = {}
+    for route in routes:
+        method = route.method.lower()
+        if not route.hidden and method in _METHODS:
+            shape = _PARAMETER.sub("{}", route.path)
+            shapes.setdefault(shape, {}).setdefault(method, []).append(route)
+    return list(shapes.values())
+
+
+def _operation(routes: list[Route], template: Route, schemas: Schemas) -> dict[str, Any]:
+    found = functools.reduce(
+        either_operation, [_generated(route, template, schemas) for route in routes]
+    )
+    for route in reversed(routes):
+        found.update(route.options)
     return found
 
 
-def _path(route: Route) -> str:
-    """The path as OpenAPI writes it: ``/users/{id}``."""
-    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.path)
+def _generated(route: Route, template: Route, schemas: Schemas) -> dict[str, Any]:
+    summary, description = summary_of(route.function)
+    found: dict[str, Any] = {}
+    if summary:
+        found["summary"] = summary
+    if description:
+        found["description"] = description
+    name = getattr(route.function, "__name__", "")
+    if name.isidentifier():
+        found["operationId"] = f"{route.method.lower()}_{name}"
+    parameters = [*_path_parameters(route, template), *_query_parameters(route, schemas)]
+    if parameters:
+        found["parameters"] = parameters
+    if (body := _request_body(route, schemas)) is not None:
+        found["requestBody"] = body
+    found["responses"] = _responses(route, schemas)
+    return found
 
 
-def _parameters(route: Route) -> Iterator[dict[str, Any]]:
-    for segment in route.segments:
-        for name, converter in segment.parameters:
-            yield {"name": name, "in": "path", "required": True, "schema": dict(converter.schema)}
-    for argument in _fields(route):
-        if route.method in ("POST", "PUT", "PATCH"):
-            continue  # in the form
+# ----------------------------------------------------------------------- what is taken
+
+
+def _path_parameters(route: Route, template: Route) -> Iterator[dict[str, Any]]:
+    names = _PARAMETER.findall(template.path)
+    own = [converter for segment in route.segments for _, converter in segment.parameters]
+    for name, converter in zip(names, own, strict=True):
+        yield {"name": name, "in": "path", "required": True, "schema": dict(converter.schema)}
+
+
+def _query_parameters(route: Route, schemas: Schemas) -> Iterator[dict[str, Any]]:
+    for argument in [] if _takes_form(route) else _fields(route):
         one: dict[str, Any] = {"name": argument.name, "in": "query"}
         one["required"] = _is_required(argument)
-        one["schema"] = _with_default(argument)
+        one["schema"] = _with_default(argument, schemas)
         yield one
+
+
+def _body_argument(route: Route) -> Argument | None:
+    found = route.endpoint.arguments if route.endpoint is not None else []
+    return next((argument for argument in found if argument.name == BODY), None)
+
+
+def _takes_form(route: Route) -> bool:
+    return route.method in _WITH_FORM and _body_argument(route) is None
 
 
 def _fields(route: Route) -> list[Argument]:
@@ -131,27 +138,26 @@ def _is_required(argument: Argument) -> bool:
     return argument.default is Argument.required and not argument.optional and not argument.many
 
 
-def _with_default(argument: Argument) -> dict[str, Any]:
-    found = schema(argument.annotation)
-    default = argument.default
-    if isinstance(default, (str, int, float, bool)) and not isinstance(default, enum.Enum):
+def _with_default(argument: Argument, schemas: Schemas) -> dict[str, Any]:
+    found, default = schemas.of(argument.annotation), argument.default
+    if isinstance(default, enum.Enum):
+        default = default.value
+    if default is not None and can_be_said(default):
         found["default"] = default
     return found
 
 
-def _request_body(route: Route) -> dict[str, Any] | None:
-    if route.endpoint is None:
-        return None
-    for argument in route.endpoint.arguments:
-        if argument.name == BODY:
-            content = {"application/json": {"schema": schema(argument.annotation)}}
-            return {"required": _is_required(argument), "content": content}
+def _request_body(route: Route, schemas: Schemas) -> dict[str, Any] | None:
+    argument = _body_argument(route)
+    if argument is not None:
+        content = {"application/json": {"schema": schemas.of(argument.annotation)}}
+        return {"required": _is_required(argument), "content": content}
     fields = _fields(route)
-    if not fields or route.method not in ("POST", "PUT", "PATCH"):
+    if not fields or not _takes_form(route):
         return None
     form: dict[str, Any] = {
         "type": "object",
-        "properties": {argument.name: _with_default(argument) for argument in fields},
+        "properties": {argument.name: _with_default(argument, schemas) for argument in fields},
     }
     required = [argument.name for argument in fields if _is_required(argument)]
     if required:
@@ -160,59 +166,19 @@ def _request_body(route: Route) -> dict[str, Any] | None:
     return {"required": bool(required), "content": {kind: {"schema": form} for kind in kinds}}
 
 
-def _responses(route: Route) -> dict[str, Any]:
-    problem = {"description": "a problem", "content": {"application/problem+json": {}}}
-    problem["content"] = {"application/problem+json": {"schema": _PROBLEM}}
-    found: dict[str, Any] = {"default": problem}
+# -------------------------------------------------------------------- what is returned
+
+
+def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
+    problem = {"application/problem+json": {"schema": _PROBLEM}}
+    found: dict[str, Any] = {"default": {"description": "a problem", "content": problem}}
     returned = hints(route.function).get("return", inspect.Parameter.empty)
     if route.endpoint is None or returned in (inspect.Parameter.empty, Response, Any):
         return {"200": {"description": "OK"}, **found}
     if returned is type(None):
         return {"204": {"description": "No Content"}, **found}
+    if typing.get_origin(returned) in (Iterator, Generator):
+        returned = bytes  # in pieces
     kind = {str: "text/plain", bytes: "application/octet-stream"}.get(returned, "application/json")
-    content = {kind: {"schema": schema(returned)}}
+    content = {kind: {"schema": schemas.of(returned)}}
     return {"200": {"description": "OK", "content": content}, **found}
-
-
-def _operation(route: Route) -> dict[str, Any]:
-    summary, description = summary_of(route.function)
-    found: dict[str, Any] = {}
-    if summary:
-        found["summary"] = summary
-    if description:
-        found["description"] = description
-    name = getattr(route.function, "__name__", "")
-    if name.isidentifier():
-        found["operationId"] = f"{route.method.lower()}_{name}"
-    if parameters := list(_parameters(route)):
-        found["parameters"] = parameters
-    if (body := _request_body(route)) is not None:
-        found["requestBody"] = body
-    found["responses"] = _responses(route)
-    return {**found, **route.options}
-
-
-def document(info: dict[str, Any], routes: Iterable[Route]) -> dict[str, Any]:
-    """The whole document.  Source: the OpenAPI Specification, 3.1.0."""
-    paths: dict[str, Any] = {}
-    names: set[str] = set()
-    for route in routes:
-        method = route.method.lower()
-        if route.hidden or method not in _METHODS:
-            continue
-        operation = _operation(route)
-        name = operation.get("operationId")
-        count = 2
-        while name in names:  # it must be the only one of its name
-            name = f"{operation['operationId']}_{count}"
-            count += 1
-        if name is not None:
-            operation["operationId"] = name
-            names.add(name)
-        paths.setdefault(_path(route), {})[method] = operation
-    return {
-        "openapi": "3.1.0",
-        "info": dict(info),
-        "paths": paths,
-        "components": {"schemas": {"Problem": _PROBLEM_SCHEMA}},
-    }

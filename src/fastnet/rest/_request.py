@@ -146,10 +146,7 @@ class Request:
         value = parse_json(self.body(), self.limits)
         kinds = kind if kind is None or isinstance(kind, tuple) else (kind,)
         if kinds is not None and not _is_one_of(value, kinds):
-            names = [_JSON_NAMES.get(one, one.__name__) for one in kinds]
-            wanted = " or ".join(dict.fromkeys(names))
-            have = _JSON_NAMES.get(type(value), type(value).__name__)
-            raise UnprocessableContent(f"the body must be {wanted}, not {have}")
+            raise UnprocessableContent(f"the body must be {_wanted(kinds)}, not {_found(value)}")
         return value
 
     # ---------------------------------------------------------------------- Accept
@@ -174,11 +171,24 @@ def _is_one_of(value: Any, kinds: tuple[type, ...]) -> bool:
     return isinstance(value, kinds)
 
 
+def _wanted(kinds: tuple[type, ...]) -> str:
+    """Classes in words."""
+    kinds = tuple(kind for kind in kinds if kind is not int or float not in kinds)
+    return " or ".join(_JSON_NAMES.get(kind, kind.__name__) for kind in kinds)
+
+
+def _found(value: Any) -> str:
+    """What a value is, in words."""
+    if isinstance(value, float):
+        return "a number with a fraction or an exponent"
+    return "a number" if type(value) is int else _JSON_NAMES[type(value)]
+
+
 _JSON_NAMES = {
     dict: "an object",
     list: "an array",
     str: "a string",
-    int: "a number",
+    int: "a whole number",
     float: "a number",
     bool: "true or false",
     type(None): "null",
