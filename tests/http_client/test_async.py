@@ -97,7 +97,7 @@ def test_streams(factory):
                 _ = response.content
             pieces = [piece async for piece in response.aiter_content(70_000)]
             assert b"".join(pieces) == data
-            assert len(pieces[0]) == 70_000
+            assert max(map(len, pieces)) <= 70_000
             response = await session.get(url, stream=True)
             assert await response.aread(3) == b"aba"
             assert await response.aread() == b"ba" * 49_998 + b"b"

@@ -21,6 +21,7 @@ __all__ = ["AsyncResponse", "AsyncRest"]
 
 _PIECE = 64 * 1024
 _DRAIN = 64 * 1024
+_MOST = 1 << 20  # bytes that memory is got for before they are there
 
 
 class AsyncRest:
@@ -137,7 +138,7 @@ class AsyncResponse(Answer):
         if size < 0 and self._content is not None:
             return self._content
         left, parts = self._limit + 1 if size < 0 else size, []
-        while left > 0 and (part := await self._some(min(left, 1 << 20))):
+        while left > 0 and (part := await self._some(min(left, _MOST))):
             parts.append(part)
             left -= len(part)
         data = b"".join(parts)
@@ -149,13 +150,15 @@ class AsyncResponse(Answer):
         return data
 
     async def aiter_content(self, chunk_size: int | None = _PIECE) -> AsyncIterator[bytes]:
-        """The decoded body in pieces of chunk_size bytes; with None, as they come."""
+        """The decoded body in pieces as they come, of at most chunk_size bytes."""
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError(f"chunk_size must be at least 1, not {chunk_size}")
         if self._content is not None:
             step = chunk_size or len(self._content) or 1
             for at in range(0, len(self._content), step):
                 yield self._content[at : at + step]
             return
-        while part := await (self._some(_PIECE) if chunk_size is None else self.aread(chunk_size)):
+        while part := await self._some(min(chunk_size or _PIECE, _MOST)):
             yield part
 
     async def areadinto(self, buffer: Any) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from fastnet._native.httpconn import Connection
 from fastnet.http._answer import HAS_ENCODING, Answer
 from fastnet.http._decode import Decoder, codings
+from fastnet.http._lines import Lines
 from fastnet.http._pool import Pool
 from fastnet.http._request import PreparedRequest
 from fastnet.http.exceptions import LimitError, RequestException, translated
@@ -17,6 +18,7 @@ from fastnet.http.exceptions import LimitError, RequestException, translated
 __all__ = ["Response", "Rest"]
 
 _PIECE = 64 * 1024
+_MOST = 1 << 20  # bytes that memory is got for before they are there
 _DRAIN = 64 * 1024  # bytes read in vain to keep a connection
 
 
@@ -157,7 +159,7 @@ class Response(Answer):
             return rest.read_all(self._limit)
         parts, left = [], self._limit
         read = Decoder(rest.read, names).read
-        while part := read(min(left + 1, 1 << 20)):
+        while part := read(min(left + 1, _MOST)):
             parts.append(part)
             left -= len(part)
             if left < 0:
@@ -201,7 +203,7 @@ class Response(Answer):
         left = self._limit + 1 if size is None or size < 0 else size
         parts = []
         while left > 0:
-            part = self._some(min(left, 1 << 20))
+            part = self._some(min(left, _MOST))
             if not part:
                 break
             parts.append(part)
@@ -243,9 +245,9 @@ class Response(Answer):
         return receive(self, arr)
 
     def iter_content(self, chunk_size: int | None = _PIECE, decode_unicode: bool = False) -> Any:
-        """The decoded body in pieces of chunk_size bytes, the last one shorter.
+        """The decoded body in pieces as they come, of at most chunk_size bytes.
 
-        With `decode_unicode`, pieces of text.  None as size gives pieces as they come.
+        With `decode_unicode`, pieces of text.
         """
         if chunk_size is not None and chunk_size < 1:
             raise ValueError(f"chunk_size must be at least 1, not {chunk_size}")
@@ -258,30 +260,23 @@ class Response(Answer):
             for at in range(0, len(content), step):
                 yield content[at : at + step]
             return
-        while part := self._some(_PIECE) if size is None else self.read(size):
+        while part := self._some(min(size or _PIECE, _MOST)):
             yield part
 
     def iter_lines(
-        self, chunk_size: int = _PIECE, decode_unicode: bool = False, delimiter: Any = None
+        self, chunk_size: int | None = _PIECE, decode_unicode: bool = False, delimiter: Any = None
     ) -> Iterator[Any]:
-        """The decoded body line by line, without the lines' ends.
+        """The decoded body line by line, each once its end has come, and without it.
 
         A line longer than the session's `Limits.body_bytes` is a LimitError.
         """
-        pending: Any = None
-        for part in self.iter_content(None if chunk_size == _PIECE else chunk_size, decode_unicode):
-            if pending is not None:
-                part = pending + part
-            lines = part.split(delimiter) if delimiter else part.splitlines(keepends=True)
-            ends = "\r\n" if decode_unicode else b"\r\n"
-            # A line's end may be cut in two, so that of the last line is waited for.
-            pending = lines.pop() if lines else None
-            if pending is not None and len(pending) > self._limit:
+        lines = Lines("" if decode_unicode else b"", delimiter or None)
+        for part in self.iter_content(chunk_size, decode_unicode):
+            yield from lines.feed(part)
+            if lines.pending > self._limit:
                 self.close()
                 raise LimitError(f"a line has more bytes than the limit of {self._limit}")
-            yield from lines if delimiter else (line.rstrip(ends) for line in lines)
-        if pending:
-            yield pending if delimiter else pending.rstrip("\r\n" if decode_unicode else b"\r\n")
+        yield from lines.end()
 
     def __iter__(self) -> Iterator[bytes]:
         return self.iter_content()  # type: ignore[no-any-return]
