@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import io
+import pathlib
+import tempfile
 from typing import Any
 
 import pytest
 
 import links
 from fastnet import Limits
+from fastnet._native import streamwriter
 from wsgi_kit import PLAIN, Client, hello, request, reset, serving
 
 pytestmark = pytest.mark.parametrize("threads", [0, 4])
@@ -83,6 +88,58 @@ def test_a_file_shorter_than_was_said(threads: int, files: Files, capsys: Any) -
             client.ask()
     assert files.are_closed()
     assert "Content-Length says" in capsys.readouterr().err
+
+
+def test_files_whose_descriptor_holds_other_bytes(threads: int, tmp_path: Any) -> None:
+    comm = pathlib.Path("/proc/self/comm")  # has no size, and holds something
+    made = {
+        "/gzip": lambda: gzip.open(tmp_path / "gz"),  # noqa: SIM115
+        "/proc": lambda: comm.open("rb"),
+        "/temporary": lambda: temporary(b"of a while"),
+        "/subclass": lambda: Upper(tmp_path / "plain"),
+    }
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", PLAIN)
+        return environ["wsgi.file_wrapper"](made[environ["PATH_INFO"]]())
+
+    with gzip.open(tmp_path / "gz", "wb") as file:
+        file.write(b"plain text")
+    (tmp_path / "plain").write_bytes(b"plain")
+    with serving(app, threads, check=False) as server, Client(server) as client:
+        assert client.ask(target="/gzip").body == b"plain text"
+        assert client.ask(target="/proc").body == comm.read_bytes()
+        assert client.ask(target="/temporary").body == b"of a while"
+        assert client.ask(target="/subclass").body == b"PLAIN"
+
+
+def temporary(content: bytes) -> Any:
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+class Upper(io.FileIO):
+    """Reads other bytes than there are."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size).upper()  # type: ignore[union-attr]
+
+
+def test_a_file_that_the_system_does_not_send(
+    threads: int, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise OSError(errno.EINVAL, "no such thing here")
+
+    lines: list[str] = []
+    monkeypatch.setattr(streamwriter, "sendfile", refuse)
+    with serving(files, threads, check=False, access_log=lines.append) as server:
+        with Client(server) as client:
+            assert client.ask().body == CONTENT
+            assert client.ask().body == CONTENT
+    assert all(line.endswith(f" 200 {len(CONTENT)}") for line in lines)
 
 
 def test_through_tls(threads: int, files: Files, certificates: Any) -> None:

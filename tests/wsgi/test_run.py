@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -148,6 +149,62 @@ def test_a_version_that_cannot_be_loaded(folder: Path) -> None:
         errors = master.stop()
     assert "SyntaxError" in errors
     assert "reloading failed; the one before goes on" in errors
+
+
+def slow_to_load(version: str) -> str:
+    return "import time; time.sleep(1.5)\n" + APPLICATION.replace("{version}", version)
+
+
+def test_a_signal_during_a_reload_is_another_reload(folder: Path) -> None:
+    with running(folder) as master:
+        (folder / "shop.py").write_text(slow_to_load("22"))
+        master.process.send_signal(signal.SIGHUP)
+        links.wait_until(lambda: len(master.children()) == 2)
+        time.sleep(0.5)  # the file has been read
+        write(folder, "333")
+        master.process.send_signal(signal.SIGHUP)
+        links.wait_until(lambda: master.version() == "333")
+        links.wait_until(lambda: len(master.children()) == 1)
+        assert master.stop() == ""
+
+
+def test_a_death_during_a_reload_leaves_one_generation(folder: Path) -> None:
+    with running(folder) as master:
+        (child,) = master.children()
+        (folder / "shop.py").write_text(slow_to_load("22"))
+        master.process.send_signal(signal.SIGHUP)
+        links.wait_until(lambda: len(master.children()) == 2)
+        os.kill(child, signal.SIGKILL)
+        assert master.version() == "22"
+        time.sleep(1.2)  # in which a replacement would have come
+        assert len(master.children()) == 1
+        write(folder, "333")
+        master.process.send_signal(signal.SIGHUP)
+        links.wait_until(lambda: master.version() == "333")
+        links.wait_until(lambda: len(master.children()) == 1)
+        assert "another follows" in master.stop()
+
+
+NO_PROCESS = """
+import errno, fastnet.wsgi._run as module
+fork, calls = module.fork, []
+def failing(*args, **options):
+    calls.append(1)
+    if len(calls) in (2, 3):
+        raise BlockingIOError(errno.EAGAIN, "none left")
+    return fork(*args, **options)
+module.fork = failing
+"""
+
+
+def test_no_process_for_the_next_generation(folder: Path) -> None:
+    source = PROGRAM.replace("{address}", '("127.0.0.1", 0)').replace("{options}", "{}")
+    with links.program(NO_PROCESS + source, cwd=folder) as process:
+        master = Master(process)
+        write(folder, "22")
+        process.send_signal(signal.SIGHUP)
+        links.wait_until(lambda: master.version() == "22")
+        assert master.stop().count("no process can be had (none left)") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
