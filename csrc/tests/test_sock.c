@@ -28,6 +28,23 @@ static void test_kinds(void)
     }
 }
 
+/* What was written waits for a peer that does not read. */
+static void test_unconfirmed(void)
+{
+    int local[2];
+    char byte;
+    unix_pair(local);
+    assert(fn_sock_unconfirmed(local[0]) == 0);
+    assert(write(local[0], "x", 1) == 1);
+    int some = fn_sock_unconfirmed(local[0]);
+    assert(some > 0 && write(local[0], "x", 1) == 1);
+    assert(fn_sock_unconfirmed(local[0]) > some);
+    assert(read(local[1], &byte, 1) == 1 && read(local[1], &byte, 1) == 1);
+    assert(fn_sock_unconfirmed(local[0]) == 0);
+    assert(fn_sock_unconfirmed(-1) == -EBADF);
+    close_pair(local);
+}
+
 /* 127.0.0.1 as an IPv6 socket sees it. */
 static void test_mapped_loopback(void)
 {
@@ -168,6 +185,7 @@ static void test_spin_is_a_span(void)
 int main(void)
 {
     test_kinds();
+    test_unconfirmed();
     test_mapped_loopback();
     test_options();
     test_bad_descriptors_are_errors();

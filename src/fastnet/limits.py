@@ -59,7 +59,7 @@ class Limits:
         body_bytes: of one HTTP request.  1 GiB: it is streamed, but an
             application may well keep it.  413 beyond.
         request_timeout: seconds from an HTTP request's first byte to the end
-            of its head, and without a byte of a body that is waited for.  30.
+            of its head, and for each KiB of a body that is waited for.  30.
         keep_alive_timeout: seconds that an HTTP connection may wait for its
             next request.  60: proxies keep theirs about as long.
         send_timeout: seconds in which an HTTP client takes no byte of what
