@@ -85,6 +85,9 @@ def test_a_failure_before_the_first_piece_is_a_reply(api: PathDispatcher) -> Non
         closed.clear()
         assert call(api, "GET", path).problem() == (404, "none of that"), path
         assert closed, path
+        closed.clear()
+        assert call(api, "HEAD", path).status == 404, path
+        assert closed, path
     errors = io.StringIO()
     reply = call(api, "GET", "/generator/1", **{"wsgi.errors": errors})
     assert reply.problem() == (500, "")

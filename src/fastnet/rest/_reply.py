@@ -118,14 +118,25 @@ class Response:
                 headers.append(("Content-Length", str(len(body))))
         headers += self.headers
         start_response(phrase(self.status), headers)
-        if environ["REQUEST_METHOD"] == "HEAD" or self.status in _BODILESS:
-            close = getattr(body, "close", None)
-            if close is not None:
-                close()
-            return []
+        if self.status in _BODILESS:
+            return _dropped(body)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return _dropped(body, begun=not isinstance(body, (bytes, bytearray, memoryview)))
         if isinstance(body, bytes):
             return [body]
         return [bytes(body)] if isinstance(body, (bytearray, memoryview)) else body
+
+
+def _dropped(body: Any, begun: bool = False) -> list[bytes]:
+    """Closes a body that is not sent, begun so that HEAD fails with what GET would fail with."""
+    try:
+        if begun:
+            next(filter(None, body), None)
+    finally:
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+    return []
 
 
 # ----------------------------------------------------------------------- data as JSON
