@@ -17,7 +17,7 @@ def receive(response: Any, arr: Any) -> int:
     total = int(array.nbytes)
     rest, length = response._rest, None
     if rest is not None and response._content is None and not response._codings():
-        length = rest.length
+        length = rest.left
     if length is not None and length > total:
         raise ValueError(f"the body has {length} bytes, the array {total}")
     if array.flags.c_contiguous and array.size:

@@ -15,6 +15,7 @@ from fastnet.http._pool import Pool
 from fastnet.http._request import PreparedRequest
 from fastnet.http._session import _BROKEN, _Source
 from fastnet.http._settings import DEFAULT, Options, Route, Settings, check_timeout
+from fastnet.http._turns import Turns
 from fastnet.http.exceptions import translated
 
 __all__ = ["AsyncSession"]
@@ -31,7 +32,7 @@ class AsyncSession(Settings):
         super().__init__(**settings)
         self._pool: Any = Pool(keep)
         self._most = most
-        self._turns: dict[Any, asyncio.Semaphore] = {}
+        self._turns: Turns | None = None
 
     async def request(
         self, method: str, url: Any, params: Any = None, data: Any = None, headers: Any = None,
@@ -99,13 +100,7 @@ class AsyncSession(Settings):
     async def _exchange(self, request: PreparedRequest, head: bytes, route: Route,
                         timeout: Any) -> Any:  # fmt: skip
         pool, key = self._pool, route.key
-        turn = self._turn(key)
-        if turn is not None:
-            try:
-                async with asyncio.timeout(timeout[0]):
-                    await turn.acquire()
-            except TimeoutError as error:
-                raise translated(error, request, connecting=True) from error
+        turns = await self._turn(key, timeout[0], request)
         while True:
             wire: AsyncWire | None = pool.take(key, None)
             kept = wire is not None
@@ -114,13 +109,13 @@ class AsyncSession(Settings):
                     wire = await open_wire(request.where, route.proxy, route.context, timeout[0],
                                            self.limits)  # fmt: skip
                 await wire.exchange(request, head, timeout[1])
-                return wire, functools.partial(self._back, key, turn, wire)
+                return wire, functools.partial(self._back, key, turns, wire)
             except BaseException as error:
                 gone = kept and isinstance(error, _BROKEN) and request.may_repeat
                 if gone and wire is not None and not wire.touched:
                     self._back(key, None, wire, False)
                     continue
-                self._back(key, turn, wire, False)
+                self._back(key, turns, wire, False)
                 if isinstance(error, _Source):
                     cause = error.__cause__
                     assert cause is not None
@@ -129,7 +124,7 @@ class AsyncSession(Settings):
                     raise
                 raise translated(error, request, touched=wire.touched) from error
 
-    def _back(self, key: Any, turn: asyncio.Semaphore | None, wire: AsyncWire | None,
+    def _back(self, key: Any, turns: Turns | None, wire: AsyncWire | None,
               keep: bool) -> None:  # fmt: skip
         """A connection comes back from use, to be kept or closed."""
         if keep and wire is not None:
@@ -138,13 +133,23 @@ class AsyncSession(Settings):
             self._pool.forget(key)
             if wire is not None:
                 wire.close()
-        if turn is not None:
-            turn.release()
+        if turns is not None:
+            turns.leave(key)
 
-    def _turn(self, key: Any) -> asyncio.Semaphore | None:
+    async def _turn(self, key: Any, timeout: float | None, request: PreparedRequest) -> Any:
+        """Waits until one more connection may be used; what it is to be given back to."""
         if self._most is None:
             return None
-        return self._turns.setdefault(key, asyncio.Semaphore(self._most))
+        turns = self._turns
+        if turns is None or turns.loop is not asyncio.get_running_loop():
+            turns = self._turns = Turns(self._most)
+        try:
+            async with asyncio.timeout(timeout):
+                await turns.enter(key)
+        except TimeoutError as error:
+            what = f"all {self._most} connections to {key[1]} were in use"
+            raise translated(TimeoutError(what), request, connecting=True) from error
+        return turns
 
     # ------------------------------------------------------------------------- the verbs
 

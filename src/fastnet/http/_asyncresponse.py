@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import io
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, Self
@@ -34,6 +37,8 @@ class AsyncRest:
         self._timeout = timeout
         self._request = request
         self.done = False
+        self._loop = asyncio.get_running_loop()
+        self.left = wire.length  # bytes yet to be read; None where the head does not say
         if wire.ended:
             self.release()
 
@@ -46,6 +51,8 @@ class AsyncRest:
         except BaseException as error:
             self.abort()
             raise translated(error, self._request) from error
+        if self.left is not None:
+            self.left -= got
         if self.wire.ended:
             self.release()
         return got
@@ -61,7 +68,8 @@ class AsyncRest:
         """The body is at its end: the connection goes back."""
         if not self.done:
             self.done = True
-            self._give(self.wire.ended and self.wire.keep and not self.wire.spare)
+            wire = self.wire
+            self._give(wire.ended and wire.keep and not wire.spare and not wire.broken)
 
     def abort(self) -> None:
         """Closes the connection, and with it what is left of the body."""
@@ -79,6 +87,12 @@ class AsyncRest:
             left -= got
         self.abort()
 
+    def __del__(self) -> None:
+        # The collector may run anywhere, in any thread; connections are the loop's.
+        if not getattr(self, "done", True) and not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # it was closed in between
+                self._loop.call_soon_threadsafe(self._give, False)
+
 
 class AsyncResponse(Answer):
     """The answer to a request of an `AsyncSession`; see `Answer` for what its head says.
@@ -88,7 +102,7 @@ class AsyncResponse(Answer):
     it: it is an asynchronous context manager.
     """
 
-    __slots__ = ("_rest", "_limit", "_decoder", "_raw", "_dry")
+    __slots__ = ("_rest", "_limit", "_decoder", "_raw", "_dry", "_consumed", "_again")
 
     def __init__(self, request: PreparedRequest, wire: AsyncWire, took: float, rest: AsyncRest,
                  limit: int) -> None:  # fmt: skip
@@ -97,6 +111,8 @@ class AsyncResponse(Answer):
         self._limit = limit
         self._raw: deque[bytes] = deque()
         self._dry = False
+        self._consumed = False
+        self._again: io.BytesIO | None = None  # reads what has been kept, once somebody does
         names = codings(self.headers.get("Content-Encoding")) if (
             self._marks & HAS_ENCODING) else []  # fmt: skip
         self._decoder = Decoder(self._at_hand, names) if names else None
@@ -105,6 +121,11 @@ class AsyncResponse(Answer):
     def content(self) -> bytes:
         """The whole body, decoded.  Raises RequestException where `aread` is yet to be called."""
         return self._whole()
+
+    def _whole(self) -> bytes:
+        if self._content is None and self._consumed:
+            raise RequestException("the body has been read in part; its rest is in aread()")
+        return super()._whole()
 
     def _at_hand(self, most: int) -> bytes:
         if self._raw:
@@ -115,6 +136,11 @@ class AsyncResponse(Answer):
 
     async def _some(self, most: int) -> bytes:
         """Some decoded bytes, at most so many; b"" at the end."""
+        if self._content is not None:
+            if self._again is None:
+                self._again = io.BytesIO(self._content)
+            return self._again.read(most)
+        self._consumed = True
         if self._decoder is None:
             return await self._rest.read(most)
         while True:
@@ -133,19 +159,22 @@ class AsyncResponse(Answer):
     async def aread(self, size: int = -1) -> bytes:
         """The whole body, kept as `content`; or up to size bytes, fewer only at the end.
 
+        After a part of the body, all that is left of it; `content` is not to be had then.
+
         Raises LimitError where all is more than the session's `Limits.body_bytes`.
         """
         if size < 0 and self._content is not None:
             return self._content
+        whole = size < 0 and not self._consumed
         left, parts = self._limit + 1 if size < 0 else size, []
         while left > 0 and (part := await self._some(min(left, _MOST))):
             parts.append(part)
             left -= len(part)
         data = b"".join(parts)
-        if size < 0:
-            if left <= 0:
-                self.close()
-                raise LimitError(f"the body has more bytes than the limit of {self._limit}")
+        if size < 0 and left <= 0:
+            self.close()
+            raise LimitError(f"the body has more bytes than the limit of {self._limit}")
+        if whole:
             self._content = data
         return data
 
@@ -166,7 +195,8 @@ class AsyncResponse(Answer):
         view = memoryview(buffer).cast("B")
         got = 0
         while got < len(view):
-            if self._decoder is None:
+            if self._decoder is None and self._content is None:
+                self._consumed = True
                 more = await self._rest.readinto(view[got:])
             else:
                 part = await self._some(len(view) - got)
@@ -190,7 +220,8 @@ class AsyncResponse(Answer):
         if not array.flags.c_contiguous:
             raise ValueError("the array's items do not lie in one piece")
         total = int(array.nbytes)
-        length = self._rest.wire.length if self._decoder is None else None
+        plain = self._decoder is None and self._content is None
+        length = self._rest.left if plain else None
         if length is not None and length > total:
             raise ValueError(f"the body has {length} bytes, the array {total}")
         if total:

@@ -67,10 +67,13 @@ class AsyncWire(Reply):
 
     async def _send(self, data: Any) -> None:
         self.sent = True
+        if self._writer.is_closing():
+            self.broken = True
+            return
         try:
             self._writer.write(data)
             await self._writer.drain()
-        except (BrokenPipeError, ConnectionResetError):
+        except ConnectionError:
             self.broken = True  # the answer may be there all the same
 
     async def _send_body(self, head: bytes, body: Any, timeout: float | None) -> None:
@@ -81,27 +84,37 @@ class AsyncWire(Reply):
                     view = memoryview(piece).cast("B")
                     for at in range(0, len(view), _LARGE):
                         await self._send(view[at : at + _LARGE])
+                        if self.broken:
+                            return
             first = b""
-            if self.broken:
-                return
 
     async def respond(self, timeout: float | None) -> None:
         """Receives the head of the response, within timeout seconds as a whole."""
         async with asyncio.timeout(timeout):
             while not self.headed:
                 await self.more()
-        if self.broken:
-            self.keep = False
 
     async def more(self) -> None:
         """Receives some bytes."""
-        data = await self._reader.read(_PIECE)
+        try:
+            data = await self._reader.read(_PIECE)
+        except ConnectionError:
+            data = self._left_behind()
+            if not data:
+                raise
         if data:
             self.feed(data)
         elif self.headed and self.length is None and not _said_goodbye(self._writer):
             raise errors.IncompleteTransfer("the connection was cut off", self.count)
         else:
             self.eof()
+
+    def _left_behind(self) -> bytes:
+        """What had come before the connection broke: the reader keeps it, and only raises."""
+        buffer: bytearray = getattr(self._reader, "_buffer", bytearray())
+        data = bytes(buffer)
+        buffer.clear()
+        return data
 
     async def readinto(self, view: memoryview, timeout: float | None) -> int:
         """Some bytes of the body, 0 at its end."""

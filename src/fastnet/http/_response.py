@@ -25,7 +25,7 @@ _DRAIN = 64 * 1024  # bytes read in vain to keep a connection
 class Rest:
     """The body that is still to come, and the connection that it comes on."""
 
-    __slots__ = ("connection", "_pool", "_key", "_timeout", "_request", "_done")
+    __slots__ = ("connection", "_pool", "_key", "_timeout", "_request", "_done", "_left")
 
     def __init__(self, connection: Connection, pool: Pool, key: Any, timeout: float | None,
                  request: PreparedRequest) -> None:  # fmt: skip
@@ -35,6 +35,7 @@ class Rest:
         self._timeout = timeout
         self._request = request
         self._done = False
+        self._left = connection.length
 
     def readinto(self, buffer: Any, whole: bool = False) -> int:
         """Some bytes as they came, or as many as there are room for."""
@@ -45,6 +46,8 @@ class Rest:
         except BaseException as error:
             self.abort()
             raise translated(error, self._request) from error
+        if self._left is not None:
+            self._left -= got
         if self.connection.ended:
             self.release()
         return got
@@ -98,9 +101,9 @@ class Rest:
         self.abort()
 
     @property
-    def length(self) -> int | None:
-        """Bytes of the whole body as it is sent; None where it does not say."""
-        return self.connection.length
+    def left(self) -> int | None:
+        """Bytes of the body that are yet to be read; None where it does not say."""
+        return self._left
 
     @property
     def done(self) -> bool:

@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 
+_SILENT = "nothing came from the server in time, or it took nothing"
+
+
 class RequestException(errors.Error, OSError):
     """Base class of everything the HTTP client raises.
 
@@ -153,7 +156,8 @@ def _translated(error: BaseException, connecting: bool, touched: bool) -> Any:
     if isinstance(error, errors.ProtocolError):
         return ProtocolError(text)
     if isinstance(error, builtins.TimeoutError):
-        return ConnectTimeout(text) if connecting else ReadTimeout(text)
+        # The loop's own says nothing.
+        return ConnectTimeout(text) if connecting else ReadTimeout(text or _SILENT)
     if isinstance(error, ssl.SSLError):
         return SSLError(text)
     if isinstance(error, ssl.CertificateError):
