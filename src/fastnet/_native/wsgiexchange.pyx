@@ -37,7 +37,8 @@ cdef enum:
     TO_END
 
 # Bodies up to this are copied behind their head, larger ones go as they are.
-cdef size_t SMALL = 16 * 1024
+cdef size_t SMALL = 4 * 1024
+cdef size_t SMALL_OF_THREADS = 16 * 1024  # where each piece is handed over
 
 # On the loop, so much of a body is made before others have their turn.
 cdef uint64_t TURN_BYTES = 512 * 1024
@@ -260,7 +261,7 @@ cdef class Exchange:
             over = True
         if self.framing == CHUNKED:
             self.out.add_chunk_head(size)
-        if size <= SMALL:
+        if size <= (SMALL_OF_THREADS if self.threaded else SMALL):
             self.out.add(data, size)
         else:
             self.flush(False)
@@ -279,9 +280,7 @@ cdef class Exchange:
             if not last:
                 return 0
             self.out.size = 0
-        if self.out.size or last:
-            self.sink.put_out(self, last)
-        return 0
+        return self.sink.put_out(self, last) if self.out.size or last else 0
 
     # ------------------------------------------------------------------------ its life
 
