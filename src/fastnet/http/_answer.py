@@ -16,8 +16,9 @@ from fastnet.http.exceptions import HTTPError, JSONDecodeError, RequestException
 __all__ = ["Answer"]
 
 HAS_COOKIES, HAS_LOCATION, HAS_ENCODING = 1, 2, 4  # as in httpreply.pxd
-_LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]+))?)*)')
-_PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))')
+# Nothing is given back once it has matched: hostile values cost no more than their length.
+_LINK = re.compile(r'<([^<>]*+)>((?:\s*+;\s*+[\w*-]++\s*+(?:=\s*+(?:"[^"]*+"|[^\s;,"]++)?+)?+)*+)')
+_PARAMETER = re.compile(r';\s*+([\w*-]++)\s*+=\s*+(?:"([^"]*+)"|([^\s;,"]++))')
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.I)
 
 

@@ -13,8 +13,14 @@ from urllib.parse import urlsplit
 __all__ = ["BasicAuth", "BearerAuth", "DigestAuth"]
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
-_CHALLENGE = re.compile(r"(?:^|,\s*)([A-Za-z][\w-]*)\s+(?=[\w-]+\s*=)")
-_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# One word of a challenge, with its value if it is a parameter.  Nothing is given back once it
+# has matched, and reading goes on where it ended: the time is that of one look at each character.
+_WORD = re.compile(
+    r"([\w!#$%&'*+.^`|~-]++)"
+    r'(?:\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]++)))?',
+    re.S,
+)
+_LONGEST = 16 * 1024  # characters of challenges that are looked at; tokens are shorter
 _MOST_ROUNDS = 1 << 20  # uses of one nonce
 
 
@@ -142,13 +148,22 @@ def _quoted(text: str) -> str:
 
 
 def challenges(value: str) -> list[tuple[str, dict[str, str]]]:
-    """The challenges of one WWW-Authenticate header: schemes and their parameters."""
-    found = []
-    starts = list(_CHALLENGE.finditer(value))
-    for match, after in zip(starts, [*starts[1:], None], strict=True):
-        end = after.start() if after is not None else len(value)
-        parameters = {}
-        for name, quoted, bare in _PARAMETER.findall(value[match.end() : end]):
-            parameters[name.lower()] = re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
-        found.append((match[1], parameters))
+    """The challenges of one WWW-Authenticate header: schemes and their parameters.
+
+    None for one of unreasonable length.
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+    at, end = 0, len(value) if len(value) <= _LONGEST else 0
+    while at < end:
+        word = _WORD.match(value, at)
+        if word is None:  # what stands between two words, or what is none
+            at += 1
+            continue
+        at = word.end()
+        name, quoted, bare = word.groups()
+        if quoted is None and bare is None:
+            found.append((name, {}))
+        elif found:
+            given = bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            found[-1][1][name.lower()] = given
     return found
