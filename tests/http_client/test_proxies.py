@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from typing import Any
 
 import pytest
 import trustme
@@ -80,6 +81,26 @@ def test_which_proxy(clean):
     assert chosen("https://a/", {"https": None}) is None
     clean.setenv("NO_PROXY", "*")
     assert chosen("https://a/") is None
+
+
+@pytest.mark.parametrize(
+    ("hosts", "direct"),
+    [
+        ("127.0.0.0/8", ["127.0.0.1", "127.9.9.9"]),
+        ("b, 10.1.2.3/8 ,192.168.0.0/16", ["10.255.0.1", "192.168.1.1", "b"]),
+        ("fd00::/8,nonsense/x,1.2.3.4/99", ["[fd12::1]"]),
+        ("127.0.0.1", ["127.0.0.1"]),
+    ],
+)
+def test_networks_that_are_asked_directly(clean: Any, hosts: str, direct: list[str]) -> None:
+    everybody = ["127.0.0.1", "127.9.9.9", "10.255.0.1", "192.168.1.1", "b", "[fd12::1]", "[::1]"]
+    clean.setenv("http_proxy", "http://p:1")
+    clean.setenv("no_proxy", hosts)
+    given = {"all": "http://p:1", "no_proxy": hosts}
+    for host in everybody:
+        expected = None if host in direct else "http://p:1"
+        assert choose(parse(f"http://{host}:8080/"), None, True) == expected
+        assert choose(parse(f"http://{host}/"), given, False) == expected
 
 
 def test_what_is_no_proxy(clean):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastnet.http._auth import basic
@@ -47,13 +49,14 @@ def choose(target: URL, given: Mapping[str, str | None] | None, environment: boo
 
     Parameters:
         given: proxies by "scheme://host", scheme or "all", as `requests` has
-            them; also "no" or "no_proxy" with hosts to ask directly.
+            them; also "no" or "no_proxy" with hosts, and networks of addresses,
+            to ask directly.
         environment: whether the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY
             and NO_PROXY count where nothing was given.
     """
     given = given or {}
     bypassed = given.get("no") or given.get("no_proxy")
-    if bypassed is not None and _bypasses(target, {"no": bypassed}):
+    if bypassed and _bypasses(target, bypassed):
         return None
     keys = (f"{target.scheme}://{target.host}", target.scheme, f"all://{target.host}", "all")
     for key in keys:
@@ -66,17 +69,32 @@ def of_environment(target: URL) -> str | None:
     """The proxy that the environment names for a target, or None."""
     proxies = urllib.request.getproxies()
     found = proxies.get(target.scheme) or proxies.get("all")
-    if not found or _bypasses(target, None):
+    if not found or _bypasses(target, proxies.get("no", "")):
         return None
-    return found
+    # Some systems have settings besides the variables.
+    return None if urllib.request.proxy_bypass(f"{target.host}:{target.port}") else found
 
 
-def _bypasses(target: URL, proxies: dict[str, str] | None) -> bool:
-    host = f"{target.host}:{target.port}"
-    if proxies is None:
-        return bool(urllib.request.proxy_bypass(host))
+def _bypasses(target: URL, hosts: str) -> bool:
+    """Whether a target is one of these: names, with what is beneath them, addresses, networks."""
     bypass: Any = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]
-    return bool(bypass(host, proxies))
+    return bool(bypass(f"{target.host}:{target.port}", {"no": hosts})) or _is_in(target, hosts)
+
+
+def _is_in(target: URL, hosts: str) -> bool:
+    """Whether a target is an address in one of the networks, such as 10.0.0.0/8."""
+    try:
+        address = ipaddress.ip_address(target.host.partition("%")[0])
+    except ValueError:
+        return False
+    return any(address in network for network in _networks(hosts))
+
+
+def _networks(hosts: str) -> Iterator[Any]:
+    for part in hosts.split(","):
+        if "/" in part:
+            with contextlib.suppress(ValueError):
+                yield ipaddress.ip_network(part.strip(), strict=False)
 
 
 def refused(proxy: Proxy, status: int, reason: str) -> ProxyError:
