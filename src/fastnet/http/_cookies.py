@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import email.message
-from collections.abc import Mapping
+import http.cookiejar
+from collections.abc import Iterator, Mapping
 from http.cookiejar import Cookie, CookieJar, CookiePolicy
 from typing import Any
 
@@ -19,13 +20,21 @@ class Cookies(CookieJar):
     A name that several domains or paths have gives the value that was set last.
     """
 
+    _cookies_lock: Any  # CookieJar's own, which may be taken again by who has it
+
     def __init__(self, policy: CookiePolicy | None = None) -> None:
         super().__init__(policy)
 
     @property
     def any(self) -> bool:
         """Whether there is any cookie: quicker than counting."""
-        return next(iter(self), None) is not None
+        with self._cookies_lock:
+            return next(super().__iter__(), None) is not None
+
+    def __iter__(self) -> Iterator[Cookie]:
+        # Of a copy: other threads may set cookies meanwhile.
+        with self._cookies_lock:
+            return iter(list(super().__iter__()))
 
     def get(self, name: str, default: Any = None, domain: str | None = None,
             path: str | None = None) -> Any:  # fmt: skip
@@ -85,7 +94,9 @@ class Cookies(CookieJar):
     def update(self, other: Any) -> None:
         """Adds the cookies of a jar, or those of a mapping of names and values."""
         if isinstance(other, CookieJar):
-            for cookie in other:
+            with other._cookies_lock:  # type: ignore[attr-defined]
+                cookies = list(other)
+            for cookie in cookies:
                 self.set_cookie(cookie)
             return
         for name, value in dict(other).items():
@@ -149,6 +160,13 @@ class _Answered:
         return self._message
 
 
+def _domain(url: URL) -> str:
+    """A host's name as cookies have it, which is not always its own."""
+    asked: Any = _Asked(url)
+    name: str = http.cookiejar.eff_request_host(asked)[1]  # type: ignore[attr-defined]
+    return name
+
+
 def cookie_header(url: URL, *jars: Cookies | None, anywhere: bool = True) -> str | None:
     """What to send to a URL of these jars, or None; `anywhere`: also those without a domain."""
     merged: Cookies | None = None
@@ -160,7 +178,7 @@ def cookie_header(url: URL, *jars: Cookies | None, anywhere: bool = True) -> str
                 if not cookie.domain:  # "for every host": this one
                     if not anywhere:
                         continue
-                    domain = url.host if "." in url.host else url.host + ".local"
+                    domain = _domain(url)
                     cookie = make_cookie(cookie.name, cookie.value or "", domain, cookie.path,
                                          cookie.secure)  # fmt: skip
                 merged.set_cookie(cookie)
