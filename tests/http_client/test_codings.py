@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import itertools
 import random
@@ -48,7 +49,7 @@ def test_what_is_no_coding():
     for data, name in ((b"plain", "gzip"), (good[:-9], "gzip"), (good[:5], "gzip"),
                        (good[:-5] + b"XXXXX", "gzip"), (b"\xff" * 50, "deflate"),
                        (zlib.compress(PLAIN)[:-1], "deflate"),
-                       (good + b"rest", "gzip")):  # fmt: skip
+                       (good + b"\x1f\x8brest", "gzip")):  # fmt: skip
         for step in (1, 10**6):
             with pytest.raises(http.ContentDecodingError):
                 decode(data, name, step, 10**6)
@@ -97,3 +98,78 @@ def test_unknown_codings_and_broken_ones_in_a_session():
         assert session.get(server.url).content == b""
         assert session.get(server.url).content == b"a"
         assert session.get(server.url).content == b"y"
+
+
+def test_what_follows_the_last_member():
+    good = gzip.compress(PLAIN)
+    for rest in (
+        b"rest",
+        b"\x1f",
+        b"\x1frest",
+        b"\0\0rest",
+        b"\0" * 70_000 + b"rest",
+        b"x" * 70_000,
+    ):
+        for step in (1, 13, 10**6) if len(rest) < 100 else (5000, 10**6):
+            assert decode(good + rest, "gzip", step, 10**6) == PLAIN
+    script = [reply(good + b"garbage!", "Content-Encoding: gzip")] * 3
+    with Scripted(*script) as server, http.Session(trust_env=False) as session:
+        for _ in range(2):
+            assert session.get(server.url).content == PLAIN
+        assert session.get(server.url, stream=True).read() == PLAIN
+        assert server.connections == 1
+
+
+def empty_blocks(sock):
+    """4 MiB of a coding that stand for nothing, as far as the client wants them."""
+    blocks = b"\0\0\0\xff\xff" * 13_000
+    try:
+        for _ in range(64):
+            sock.sendall(b"%x\r\n%s\r\n" % (len(blocks), blocks))
+        sock.sendall(b"5\r\n\1\0\0\xff\xff\r\n0\r\n\r\n")
+    except OSError:
+        pass
+
+
+NOTHING = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_codings_of_nothing() -> None:
+    limits = Limits(body_bytes=1000)
+    with Scripted(*[(NOTHING, empty_blocks)] * 4) as server:
+        with http.Session(limits=limits, trust_env=False) as session:
+            with pytest.raises(http.LimitError, match="a coded body"):
+                session.get(server.url)
+            for read in (lambda response: response.content, lambda response: response.read(),
+                         lambda response: list(response.iter_content())):  # fmt: skip
+                with session.get(server.url, stream=True) as response:
+                    with pytest.raises(http.LimitError, match="a coded body"):
+                        read(response)
+                    if response._consumed:
+                        with pytest.raises(http.RequestException, match="in part"):
+                            _ = response.content
+
+
+def test_codings_of_nothing_on_a_loop() -> None:
+    async def work(url: str) -> None:
+        async with http.AsyncSession(limits=Limits(body_bytes=1000), trust_env=False) as session:
+            with pytest.raises(http.LimitError, match="a coded body"):
+                await session.get(url)
+            async with await session.get(url, stream=True) as response:
+                with pytest.raises(http.LimitError, match="a coded body"):
+                    await response.aread(10)
+
+    with Scripted(*[(NOTHING, empty_blocks)] * 2) as server:
+        asyncio.run(work(server.url))
+
+
+def test_a_long_stream_of_short_members() -> None:
+    """As a whole it is longer than what comes of it, and that is no fault."""
+    member = gzip.compress(b"line\n")
+    body = member * 100_000
+    with Scripted(*[reply(body, "Content-Encoding: gzip")] * 2) as server:
+        with http.Session(limits=Limits(body_bytes=600_000), trust_env=False) as session:
+            lines = session.get(server.url, stream=True).iter_lines()
+            assert sum(1 for _ in lines) == 100_000
+            with pytest.raises(http.LimitError, match="a coded body"):
+                session.get(server.url)

@@ -115,7 +115,7 @@ class AsyncResponse(Answer):
         self._again: io.BytesIO | None = None  # reads what has been kept, once somebody does
         names = codings(self.headers.get("Content-Encoding")) if (
             self._marks & HAS_ENCODING) else []  # fmt: skip
-        self._decoder = Decoder(self._at_hand, names) if names else None
+        self._decoder = Decoder(self._at_hand, names, limit) if names else None
 
     @property
     def content(self) -> bytes:
@@ -166,6 +166,8 @@ class AsyncResponse(Answer):
         if size < 0 and self._content is not None:
             return self._content
         whole = size < 0 and not self._consumed
+        if whole and self._decoder is not None:
+            self._decoder.whole = True
         left, parts = self._limit + 1 if size < 0 else size, []
         while left > 0 and (part := await self._some(min(left, _MOST))):
             parts.append(part)

@@ -10,13 +10,15 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from fastnet.http.exceptions import ContentDecodingError
+from fastnet.http.exceptions import ContentDecodingError, LimitError
 
 __all__ = ["ACCEPTED", "Decoder", "codings"]
 
 ACCEPTED = "gzip, deflate"
 _MOST_CODINGS = 4  # one upon the other; nobody has use for more
 _PIECE = 64 * 1024
+_MAGIC = b"\x1f\x8b"  # how a member of gzip begins
+_OVERHEAD = 1 << 20  # bytes of headers and empty blocks
 
 
 def codings(value: str | None) -> list[str]:
@@ -36,15 +38,43 @@ def codings(value: str | None) -> list[str]:
 class Decoder:
     """Undoes codings while it reads.
 
+    A coded body may have any number of bytes that stand for nothing: how many
+    are read is bounded by what they may stand for, and somewhat more.
+
     Parameters:
         source: reads some bytes of at most so many; b"" at the end.
         names: the codings, the first applied first.
+        limit: decoded bytes that the whole body may have; None for any number.
+        whole: whether the body is read as one.  Else any number of bytes may
+            come of it, and what is read without any of them is bounded.
     """
 
-    def __init__(self, source: Callable[[int], bytes], names: list[str]) -> None:
-        for name in reversed(names):
-            source = _Stage(source, name).read
-        self.read = source
+    def __init__(self, source: Callable[[int], bytes], names: list[str],
+                 limit: int | None = None, whole: bool = False) -> None:  # fmt: skip
+        self._source = source
+        self._most = None if limit is None else limit + limit // 64 + _OVERHEAD
+        self._count = 0
+        self.whole = whole
+        read = self._raw
+        for name in names[::-1]:
+            read = _Stage(read, name).read
+        self._decoded = read
+
+    def read(self, most: int) -> bytes:
+        """Some decoded bytes, at most so many; b"" at the end."""
+        data = self._decoded(most)
+        if not self.whole:
+            self._count = 0
+        return data
+
+    def _raw(self, most: int) -> bytes:
+        data = self._source(most)
+        self._count += len(data)
+        if self._most is not None and self._count > self._most:
+            raise LimitError(
+                f"a coded body has more than {self._most} bytes for what comes of them"
+            )
+        return data
 
 
 class _Stage:
@@ -76,11 +106,14 @@ class _Stage:
                 data = data.lstrip(b"\0")
                 if not data:
                     return b""
-            if not self._gzip and len(data) < 2 and not self._dry:
+            if len(data) < 2 and not self._dry:
                 self._input = data  # stays where the source has nothing at hand
                 more = self._source(_PIECE)
                 self._input, self._dry = b"", not more
                 data += more
+            if self._members and not data.startswith(_MAGIC):
+                self._over = True  # something else that follows, as for gzip itself
+                return b""
             self._inflate = zlib.decompressobj(self._window(data))
         try:
             out: bytes = self._inflate.decompress(data, most)

@@ -150,7 +150,12 @@ class Response(Answer):
         if self._content is None:
             if self._consumed:
                 raise RequestException("the body has been read in part; its rest is in read()")
-            self._content = self._load()
+            try:
+                self._content = self._load()
+            except BaseException:
+                self._consumed = True
+                self.close()
+                raise
         return self._content
 
     def _load(self) -> bytes:
@@ -161,12 +166,11 @@ class Response(Answer):
         if not names:
             return rest.read_all(self._limit)
         parts, left = [], self._limit
-        read = Decoder(rest.read, names).read
+        read = Decoder(rest.read, names, self._limit, whole=True).read
         while part := read(min(left + 1, _MOST)):
             parts.append(part)
             left -= len(part)
             if left < 0:
-                self.close()
                 raise LimitError(f"the decoded body has more bytes than the limit of {self._limit}")
         rest.drain()
         return b"".join(parts)
@@ -184,18 +188,20 @@ class Response(Answer):
     def _some(self, most: int) -> bytes:
         """Some decoded bytes, at most so many; b"" at the end."""
         if self._decoded is None:
-            self._consumed = True
             self._decoded = self._reader()
         part: bytes = self._decoded(most)
         if not part and self._rest is not None:
             self._rest.drain()
         return part
 
-    def _reader(self) -> Any:
+    def _reader(self, whole: bool = False) -> Any:
+        self._consumed = True
         if self._content is not None or self._rest is None:
             return io.BytesIO(self._content or b"").read
         names = self._codings()
-        return Decoder(self._rest.read, names).read if names else self._rest.read
+        if not names:
+            return self._rest.read
+        return Decoder(self._rest.read, names, self._limit, whole).read
 
     def read(self, size: int | None = -1) -> bytes:
         """Up to so many decoded bytes, fewer only at the end; all that is left without a size.
@@ -204,6 +210,8 @@ class Response(Answer):
         """
         everything = size is None or size < 0
         left = self._limit + 1 if size is None or size < 0 else size
+        if everything and self._decoded is None:
+            self._decoded = self._reader(whole=True)
         parts = []
         while left > 0:
             part = self._some(min(left, _MOST))
