@@ -61,7 +61,7 @@ def test_queries(server, session):
     assert path([("k", "ä&"), ("k", "2")]) == "/x?k=%C3%A4%26&k=2"
     assert path("raw=1") == "/x?raw=1"
     assert path({"q": 1}, "/x?p=0") == "/x?p=0&q=1"
-    assert path(None, "/ä/%7e") == "/%C3%A4/%7e"
+    assert path(None, "/ä/%7e") == "/%C3%A4/~"
     session.params = {"always": "1"}
     assert path({"q": 2}) == "/x?always=1&q=2"
     assert path(None) == "/x?always=1"

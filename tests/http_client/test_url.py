@@ -111,3 +111,40 @@ def test_joining():
         join(base, "gopher://x")
     with pytest.raises(InvalidURL):
         join(base, "/a\r\nb")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("/a%zzb", "/a%25zzb"),
+        ("/100%", "/100%25"),
+        ("/a?b=%", "/a?b=%25"),
+        ("/a%20b?c=5%", "/a%20b?c=5%25"),
+        ("/a%20b%", "/a%2520b%25"),  # as it stands it cannot have been escaped
+        ("/%7Euser/%41%2d?%7e=%2f", "/~user/A-?~=%2F"),
+        ("/%c3%a4%2fx", "/%C3%A4%2Fx"),
+        ("/a/../b", "/b"),
+        ("/a/./b/.", "/a/b/"),
+        ("/a/b/..", "/a/"),
+        ("/../..", "/"),
+        ("/..//a", "//a"),
+        ("/a//../b", "/a/b"),
+        ("/a/%2e%2E/b", "/b"),
+        ("/a/...", "/a/..."),
+        ("/.a/..b", "/.a/..b"),
+        ("/a?../b", "/a?../b"),
+        ("/a%25b", "/a%25b"),
+    ],
+)
+def test_normal_forms(given: str, text: str) -> None:
+    url = parse("http://a" + given)
+    assert (url.text, url.target) == ("http://a" + text, text)
+    assert parse(url.text) == url
+    if not text.startswith("//"):  # which urljoin takes for a slash too many
+        assert join(parse("http://a/x/y"), given).text == "http://a" + text
+
+
+def test_normal_forms_of_parameters_and_fragments() -> None:
+    assert parse("http://a/", {"b": "50%", "~": "%7E"}).target == "/?b=50%25&~=%257E"
+    assert parse("http://a/", "b=50%").target == "/?b=50%25"
+    assert parse("http://a/#%7e%").fragment == "%257e%25"

@@ -16,7 +16,9 @@ _CONTROLS = re.compile(r"[\x00-\x20\x7f]")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _PORTS = {"http": 80, "https": 443}
-# What may stand in a path or query as it is; "%" because it may be escaped already.
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+# What may stand in a path or query as it is; "%" because escapes are normal by then.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -87,13 +89,47 @@ def parse(url: Any, params: Any = None) -> URL:
     if params:
         more = encode_params(params)
         query = f"{query}&{more}" if query and more else query or more
-    target = quote(parts.path, _SAFE) or "/"
+    target = _without_dots(_normal(parts.path)) or "/"
     if query:
-        target += "?" + quote(query, _SAFE)
-    fragment = quote(parts.fragment, _SAFE)
+        target += "?" + _normal(query)
+    fragment = _normal(parts.fragment)
     whole = f"{scheme}://{authority}{target}{'#' + fragment if fragment else ''}"
     return URL(whole, scheme, host, port or _PORTS[scheme], authority, target, fragment,
                _userinfo(parts))  # fmt: skip
+
+
+def _normal(text: str) -> str:
+    """With everything escaped that must be, and no letter, digit or "-._~" (RFC 3986 6.2.2).
+
+    Where a "%" escapes nothing, the text was not escaped at all.
+    """
+    if "%" in text:
+        if "" in _ESCAPE.findall(text):
+            text = text.replace("%", "%25")
+        else:
+            text = _ESCAPE.sub(_plainer, text)
+    return quote(text, _SAFE)
+
+
+def _plainer(escape: re.Match[str]) -> str:
+    char = chr(int(escape[1], 16))
+    return char if char in _UNRESERVED else escape[0].upper()
+
+
+def _without_dots(path: str) -> str:
+    """A path without "." and ".." (RFC 3986 5.2.4)."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    parts = path.split("/")[1:]
+    for part in parts:
+        if part == "..":
+            del kept[-1:]
+        elif part != ".":
+            kept.append(part)
+    if parts[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def _userinfo(parts: Any) -> tuple[str, str] | None:
