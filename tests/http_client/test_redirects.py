@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
 import pytest
@@ -152,3 +153,19 @@ def test_a_long_redirect_is_not_read():
     long = reply(b"x" * 1_000_000, "Location: /b", status="302 Found")
     with Scripted(long, reply(b"there")) as server, http.Session(trust_env=False) as session:
         assert session.get(server.url).text == "there"
+
+
+def test_no_place_at_all() -> None:
+    """An empty Location leads nowhere: the answer is the one that says so."""
+    with Scripted(*[reply(b"x", "Location: ", status="302 Found")] * 3) as server:
+        with http.Session(trust_env=False) as session:
+            for _ in range(2):  # the second by what is kept of the first
+                response = session.get(server.url)
+                assert (response.status_code, response.text, response.history) == (302, "x", [])
+                assert response.is_redirect
+
+        async def work() -> None:
+            async with http.AsyncSession(trust_env=False) as session:
+                assert (await session.get(server.url)).status_code == 302
+
+        asyncio.run(work())
