@@ -6,8 +6,10 @@ import asyncio
 import gc
 import gzip
 import socket
+import struct
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -53,7 +55,7 @@ class Hasty:
             sock.settimeout(links.SOON)
             if sock.recv(1000):
                 sock.sendall(TOO_LARGE)
-                time.sleep(1)  # by then the client has received it
+                time.sleep(0.5)  # by then the client has received it
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -83,6 +85,38 @@ def test_an_answer_before_the_body_is_sent(factory: Any) -> None:
         run(factory, work(server.url))
     finally:
         server.close()
+
+
+@LOOPS
+def test_an_answer_that_only_the_system_has_received(factory: Any) -> None:
+    """The connection is reset while the loop does something else; then sending fails."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"some"
+        assert gone.wait(links.SOON)
+        for _ in range(50):
+            yield bytes(1 << 20)
+
+    def answer(listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        with sock:
+            sock.settimeout(links.SOON)
+            while b"some" not in sock.recv(1000):
+                pass
+            sock.sendall(TOO_LARGE)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.set()
+
+    async def work(url: str) -> None:
+        async with http.AsyncSession(trust_env=False) as session:
+            response = await session.post(url, data=pieces())
+            assert (response.status_code, response.content) == (413, b"no")
+
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = links.Background(answer, listener)
+        run(factory, work(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        thread.result()
 
 
 @LOOPS

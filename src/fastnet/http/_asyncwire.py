@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -33,6 +35,7 @@ class AsyncWire(Reply):
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._salvaged = b""
         self.sent = False
         self.broken = False
         self.since = time.monotonic()
@@ -72,9 +75,23 @@ class AsyncWire(Reply):
             return
         try:
             self._writer.write(data)
+            if self._writer.is_closing():  # writing has failed, just now
+                self._salvage()
             await self._writer.drain()
         except ConnectionError:
             self.broken = True  # the answer may be there all the same
+
+    def _salvage(self) -> None:
+        """Takes from the system what the loop will not, which closes the socket in its next turn.
+
+        A server that wants no more of a body answers and closes.
+        """
+        sock = self._writer.get_extra_info("socket")
+        if sock is None or self._writer.get_extra_info("ssl_object") is not None:
+            return
+        with contextlib.suppress(OSError):
+            while data := os.read(sock.fileno(), _PIECE):
+                self._salvaged += data
 
     async def _send_body(self, head: bytes, body: Any, timeout: float | None) -> None:
         first = head
@@ -112,8 +129,9 @@ class AsyncWire(Reply):
     def _left_behind(self) -> bytes:
         """What had come before the connection broke: the reader keeps it, and only raises."""
         buffer: bytearray = getattr(self._reader, "_buffer", bytearray())
-        data = bytes(buffer)
+        data = bytes(buffer) + self._salvaged
         buffer.clear()
+        self._salvaged = b""
         return data
 
     async def readinto(self, view: memoryview, timeout: float | None) -> int:
