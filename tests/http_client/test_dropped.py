@@ -168,6 +168,29 @@ def test_a_dropped_stream_makes_room() -> None:
             assert session.get(server.url).text == "y"
 
 
+def test_what_a_child_inherits_is_not_counted() -> None:
+    """As after a fork, without one: the parent's connections are neither kept nor in use."""
+    pool: Any = Pool(most=1)
+    key = ("key", "a")
+    theirs = [Wire() for _ in range(4)]
+    pool.take(key, None)
+    pool.give(key, theirs[0])
+    pool.forked()
+    pool.take(key, 0.05)
+    assert theirs[0].closed
+    pool.give(key, theirs[1])
+    pool.forget(key, theirs[2])
+    pool.drop(key, theirs[3])
+    assert theirs[1].closed
+    assert theirs[3].closed
+    assert pool._used == {key: 1}
+    with pytest.raises(http.ConnectTimeout):
+        pool.take(key, 0.05)
+    ours = Wire()
+    pool.give(key, ours)
+    assert pool.take(key, 0.05) is ours
+
+
 def close_in_a_child(session: Any, url: str, stream: Any, read: Any, pipe: Any) -> None:
     stream.close()
     read.read()

@@ -124,8 +124,10 @@ class Pool:
             self._settle()
         return found
 
-    def _leave(self, origin: Any) -> None:
-        """One is no longer in use: the first of those who wait for its origin has it."""
+    def _leave(self, origin: Any, connection: Connection | None) -> None:
+        """One is no longer in use: the first of those who wait for its origin has its turn."""
+        if connection is not None and connection.since < self._began:
+            return  # the parent's, not counted here
         waiting = self._waiting.get(origin)
         if waiting:
             waiting.popleft().release()
@@ -155,7 +157,7 @@ class Pool:
             else:
                 connection.since = time.monotonic()
                 kept.append(connection)
-            self._leave(origin)
+            self._leave(origin, connection)
             while len(self._kept) > self._origins:
                 surplus.extend(self._kept.popitem(last=False)[1])
         if self._dropped:
@@ -163,10 +165,10 @@ class Pool:
         for connection in surplus:
             connection.close()
 
-    def forget(self, origin: Any) -> None:
-        """Back from use, and gone."""
+    def forget(self, origin: Any, connection: Connection | None = None) -> None:
+        """Back from use, and gone; None where there was none after all."""
         with self._lock:
-            self._leave(origin)
+            self._leave(origin, connection)
         if self._dropped:
             self._settle()
 
@@ -186,7 +188,7 @@ class Pool:
             try:
                 while self._dropped:
                     origin, connection = self._dropped.popleft()
-                    self._leave(origin)
+                    self._leave(origin, connection)
                     gone.append(connection)
             finally:
                 self._lock.release()

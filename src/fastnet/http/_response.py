@@ -80,14 +80,14 @@ class Rest:
         if connection.ended and connection.keep and not connection.spare:
             self._pool.give(self._key, connection)
         else:
-            self._pool.forget(self._key)
+            self._pool.forget(self._key, self.connection)
             connection.close()
 
     def abort(self) -> None:
         """Closes the connection, and with it what is left of the body."""
         if not self._done:
             self._done = True
-            self._pool.forget(self._key)
+            self._pool.forget(self._key, self.connection)
             self.connection.close()
 
     def drain(self) -> None:
