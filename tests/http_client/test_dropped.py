@@ -42,7 +42,7 @@ class Dropping(tuple[str, str]):
     def __hash__(self) -> int:
         if self.pool is not None:
             pool, self.pool = self.pool, None
-            pool.drop(("key", "a"), self.wire)
+            pool.forget(("key", "a"), self.wire)
         return super().__hash__()
 
 
@@ -86,22 +86,28 @@ def test_the_collector_may_come_at_any_time() -> None:
 def test_a_stream_dropped_under_the_lock() -> None:
     pool: Any = Pool(most=1)
     assert pool.take(("key", "a"), None) is None
-    wire = Wire()
     with pool._lock:
-        pool.drop(("key", "a"), wire)
-        assert not wire.closed
+        pool.forget(("key", "a"), Wire())
+        assert pool._used
     waiting = links.Background(pool.take, ("key", "a"), links.SOON)
     assert waiting.result() is None
-    assert wire.closed
-    for method in (pool.take, pool.give):
+    for method in (pool.take, pool.give, pool.forget):
         key = dropping(pool)
-        thread = links.Background(method, key, Wire() if method == pool.give else links.SOON)
-        thread.result()
-        assert key.wire.closed
+        argument = links.SOON if method == pool.take else Wire()
+        links.Background(method, key, argument).result()
         assert pool.take(("key", "a"), 0.05) is None
-    key = dropping(pool)
-    pool.forget(key)
-    assert key.wire.closed
+
+
+def test_what_is_given_under_the_lock_is_kept() -> None:
+    pool: Any = Pool(keep=1)
+    wires = [Wire(), Wire()]
+    for _ in wires:
+        pool.take(("key", "a"), None)
+    with pool._lock:
+        for wire in wires:
+            pool.give(("key", "a"), wire)
+    assert pool.take(("key", "a"), None) is wires[0]
+    assert wires[1].closed
 
 
 def test_who_waits_is_woken_by_his_own_host() -> None:
@@ -180,7 +186,9 @@ def test_what_a_child_inherits_is_not_counted() -> None:
     assert theirs[0].closed
     pool.give(key, theirs[1])
     pool.forget(key, theirs[2])
-    pool.drop(key, theirs[3])
+    with pool._lock:
+        pool.give(key, theirs[3])
+    assert len(pool) == 0
     assert theirs[1].closed
     assert theirs[3].closed
     assert pool._used == {key: 1}

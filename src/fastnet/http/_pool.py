@@ -37,7 +37,7 @@ class Pool:
         self._idle = idle
         self._kept: OrderedDict[Any, deque[Connection]] = OrderedDict()
         self._inherited: list[deque[Connection]] = []
-        self._dropped: deque[tuple[Any, Connection]] = deque()
+        self._back: deque[tuple[Any, Connection | None, bool]] = deque()
         self.closed = False
         self._start()
         _pools.add(self)
@@ -51,7 +51,7 @@ class Pool:
     def take(self, origin: Any, timeout: float | None) -> Connection | None:
         """An idle connection that is still good, or None: then the caller makes one.
 
-        Either way it counts as in use until `give`, `forget` or `drop`.
+        Either way it counts as in use until `give` or `forget`.
 
         Raises ConnectTimeout when as many as allowed were in use for timeout seconds.
         """
@@ -61,10 +61,11 @@ class Pool:
             self._wait(origin, timeout)
         stale: list[Connection] = []
         with self._lock:
+            self._take_back(stale)
             found = self._find(origin, stale)
             if self.most is None:
                 self._used[origin] = self._used.get(origin, 0) + 1
-        if self._dropped:
+        if self._back:
             self._settle()
         for connection in stale:
             connection.close()
@@ -84,7 +85,7 @@ class Pool:
     def _wait(self, origin: Any, timeout: float | None) -> None:
         """Counts one more in use, when there may be."""
         turn = self._turn(origin)
-        if self._dropped:
+        if self._back:
             self._settle()
         if turn is None:
             return
@@ -120,14 +121,66 @@ class Pool:
                 waiting.remove(turn)
                 if not waiting:
                     del self._waiting[origin]
-        if self._dropped:
+        if self._back:
             self._settle()
         return found
 
-    def _leave(self, origin: Any, connection: Connection | None) -> None:
+    # ------------------------------------------------------------------- back from use
+
+    def give(self, origin: Any, connection: Connection) -> None:
+        """Back from use, to be kept if it can be."""
+        self._back.append((origin, connection, True))
+        self._settle()
+
+    def forget(self, origin: Any, connection: Connection | None = None) -> None:
+        """Back from use, and gone; None where there was none after all."""
+        self._back.append((origin, connection, False))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Takes back what has been returned.
+
+        Finalizers return connections too, and the collector may run one in the
+        middle of any method here, in a thread that has the lock.  So nothing
+        waits for it: where somebody has it, he looks at `_back` after he has
+        let it go.
+        """
+        while self._back and self._lock.acquire(blocking=False):
+            surplus: list[Connection] = []
+            try:
+                self._take_back(surplus)
+            finally:
+                self._lock.release()
+            for connection in surplus:
+                connection.close()
+
+    def _take_back(self, surplus: list[Connection]) -> None:
+        while self._back:
+            origin, connection, good = self._back.popleft()
+            if connection is not None and connection.since < self._began:
+                if good:  # the parent's, neither counted nor kept here
+                    surplus.append(connection)
+                continue
+            if good and connection is not None:
+                self._keep(origin, connection, surplus)
+            self._leave(origin)
+
+    def _keep(self, origin: Any, connection: Connection, surplus: list[Connection]) -> None:
+        kept = self._kept.get(origin)
+        if kept is None:
+            kept = self._kept[origin] = deque()
+        elif len(self._kept) > 1:
+            self._kept.move_to_end(origin)
+        if self.closed or len(kept) >= self.keep:
+            surplus.append(connection)
+        else:
+            connection.since = time.monotonic()
+            kept.append(connection)
+        while len(self._kept) > self._origins:
+            surplus.extend(self._kept.popitem(last=False)[1])
+
+    def _leave(self, origin: Any) -> None:
         """One is no longer in use: the first of those who wait for its origin has its turn."""
-        if connection is not None and connection.since < self._began:
-            return  # the parent's, not counted here
         waiting = self._waiting.get(origin)
         if waiting:
             waiting.popleft().release()
@@ -140,61 +193,6 @@ class Pool:
         else:
             self._used.pop(origin, None)
 
-    # ------------------------------------------------------------------- back from use
-
-    def give(self, origin: Any, connection: Connection) -> None:
-        """Back from use, to be kept if it can be."""
-        inherited = connection.since < self._began  # and with it the parent's business
-        surplus: list[Connection] = []
-        with self._lock:
-            kept = self._kept.get(origin)
-            if kept is None:
-                kept = self._kept[origin] = deque()
-            elif len(self._kept) > 1:
-                self._kept.move_to_end(origin)
-            if self.closed or len(kept) >= self.keep or inherited:
-                surplus.append(connection)
-            else:
-                connection.since = time.monotonic()
-                kept.append(connection)
-            self._leave(origin, connection)
-            while len(self._kept) > self._origins:
-                surplus.extend(self._kept.popitem(last=False)[1])
-        if self._dropped:
-            self._settle()
-        for connection in surplus:
-            connection.close()
-
-    def forget(self, origin: Any, connection: Connection | None = None) -> None:
-        """Back from use, and gone; None where there was none after all."""
-        with self._lock:
-            self._leave(origin, connection)
-        if self._dropped:
-            self._settle()
-
-    def drop(self, origin: Any, connection: Connection) -> None:
-        """As `forget`, and closes it: from finalizers.
-
-        The collector may run one in the middle of any method here, in a thread
-        that has the lock.  So nothing waits for it: where somebody has it, he
-        looks at `_dropped` after he has let it go.
-        """
-        self._dropped.append((origin, connection))
-        self._settle()
-
-    def _settle(self) -> None:
-        while self._dropped and self._lock.acquire(blocking=False):
-            gone = []
-            try:
-                while self._dropped:
-                    origin, connection = self._dropped.popleft()
-                    self._leave(origin, connection)
-                    gone.append(connection)
-            finally:
-                self._lock.release()
-            for connection in gone:
-                connection.close()
-
     # -------------------------------------------------------------------------- the end
 
     def forked(self) -> None:
@@ -203,8 +201,8 @@ class Pool:
         One of those may have had the lock.
         """
         kept, self._kept = self._kept, OrderedDict()
-        self._inherited += [*kept.values(), deque(item[1] for item in self._dropped)]
-        self._dropped = deque()
+        back, self._back = self._back, deque()
+        self._inherited += [*kept.values(), deque(item[1] for item in back if item[1] is not None)]
         self._start()
 
     def _close_inherited(self) -> None:
@@ -219,7 +217,7 @@ class Pool:
         with self._lock:
             self.closed = True
             kept, self._kept = self._kept, OrderedDict()
-        if self._dropped:
+        if self._back:
             self._settle()
         for connections in kept.values():
             for connection in connections:
@@ -228,7 +226,7 @@ class Pool:
     def __len__(self) -> int:
         with self._lock:
             count = sum(map(len, self._kept.values()))
-        if self._dropped:
+        if self._back:
             self._settle()
         return count
 

@@ -80,15 +80,15 @@ class Rest:
         if connection.ended and connection.keep and not connection.spare:
             self._pool.give(self._key, connection)
         else:
-            self._pool.forget(self._key, self.connection)
             connection.close()
+            self._pool.forget(self._key, connection)
 
     def abort(self) -> None:
         """Closes the connection, and with it what is left of the body."""
         if not self._done:
             self._done = True
-            self._pool.forget(self._key, self.connection)
             self.connection.close()
+            self._pool.forget(self._key, self.connection)
 
     def drain(self) -> None:
         """Ends the body: read if there is little left, else given up."""
@@ -111,9 +111,8 @@ class Rest:
         return self._done
 
     def __del__(self) -> None:
-        if not getattr(self, "_done", True):
-            self._done = True
-            self._pool.drop(self._key, self.connection)
+        if hasattr(self, "_done"):
+            self.abort()
 
 
 class Response(Answer):
