@@ -1,11 +1,11 @@
 """What an application is told of a request: PEP 3333's environ."""
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Copy, PyDict_GetItem, PyDict_SetItem
 from cpython.ref cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeLatin1
 from libc.stdint cimport uint8_t
-from libc.string cimport memchr
+from libc.string cimport memchr, memcmp
 
 from fastnet._native.core_http cimport (
     FN_HTTP_CHUNKED,
@@ -23,6 +23,9 @@ from fastnet._native.core_http cimport (
 cdef Py_ssize_t NAMES = 512
 cdef Py_ssize_t NAME_BYTES = 64
 
+# Header lines that are compared with those of the connection's next request.
+cdef size_t KEPT = 2048
+
 cdef str REQUEST_METHOD = "REQUEST_METHOD"
 cdef str PATH_INFO = "PATH_INFO"
 cdef str QUERY_STRING = "QUERY_STRING"
@@ -31,7 +34,6 @@ cdef str CONTENT_LENGTH = "CONTENT_LENGTH"
 cdef str CONTENT_TYPE = "CONTENT_TYPE"
 cdef str HTTP_HOST = "HTTP_HOST"
 cdef str HTTP_1_0 = "HTTP/1.0"
-cdef str HTTP_1_1 = "HTTP/1.1"
 
 
 cdef inline str text(const uint8_t *data, fn_http_span s):
@@ -69,6 +71,13 @@ cdef str decoded(const uint8_t *data, size_t size):
     return PyUnicode_DecodeLatin1(<const char *> to, n, NULL)
 
 
+cdef class Known:
+    cdef bint holds(self, const uint8_t *lines, size_t size, bint http11) noexcept:
+        return (self.environ is not None and size == <size_t> PyBytes_GET_SIZE(self.lines)
+                and http11 == self.http11
+                and memcmp(lines, PyBytes_AS_STRING(self.lines), size) == 0)
+
+
 cdef class Environs:
     """Makes environs; remembers the names and methods that it has seen."""
 
@@ -98,8 +107,39 @@ cdef class Environs:
             self.methods[raw] = name
         return name
 
-    cdef dict make(self, dict base, const fn_http_head *h, const uint8_t *data):
-        """The environ of the request in `h`; base is what all of its connection have in common."""
+    cdef dict make(self, Known known, dict base, const fn_http_head *h, const uint8_t *data):
+        """The environ of the request in `h`; base is what all of its connection have in common.
+
+        It says GET, "/", no query and HTTP/1.1, which most requests need not change.
+        """
+        cdef const uint8_t *lines = data
+        cdef size_t size = 0
+        cdef dict env
+        if h.count and not h.absolute:
+            lines = data + h.fields[0].name.at
+            size = h.size - h.fields[0].name.at
+        if size and known.holds(lines, size, h.minor):
+            env = PyDict_Copy(known.environ)
+        else:
+            env = self.with_fields(base, h, data)
+            if 0 < size <= KEPT:
+                known.lines = PyBytes_FromStringAndSize(<const char *> lines, size)
+                known.http11 = h.minor
+                known.environ = PyDict_Copy(env)
+        if h.method.len != 3 or memcmp(data + h.method.at, b"GET", 3) != 0:
+            PyDict_SetItem(env, REQUEST_METHOD, self.method_of(data, h.method))
+        if memchr(data + h.path.at, 37, h.path.len) is not NULL:
+            PyDict_SetItem(env, PATH_INFO, decoded(data + h.path.at, h.path.len))
+        elif h.path.len > 1 or (h.path.len and data[h.path.at] != 47):
+            PyDict_SetItem(env, PATH_INFO, text(data, h.path))
+        if h.query.len:
+            PyDict_SetItem(env, QUERY_STRING, text(data, h.query))
+        if not h.minor:
+            PyDict_SetItem(env, SERVER_PROTOCOL, HTTP_1_0)
+        return env
+
+    cdef dict with_fields(self, dict base, const fn_http_head *h, const uint8_t *data):
+        """The same as far as the header fields say it."""
         cdef dict env = PyDict_Copy(base)
         cdef fn_http_field f
         cdef unsigned int i
@@ -107,13 +147,6 @@ cdef class Environs:
         cdef PyObject *key
         cdef object name
         cdef str value
-        PyDict_SetItem(env, REQUEST_METHOD, self.method_of(data, h.method))
-        if memchr(data + h.path.at, 37, h.path.len) is not NULL:
-            PyDict_SetItem(env, PATH_INFO, decoded(data + h.path.at, h.path.len))
-        else:
-            PyDict_SetItem(env, PATH_INFO, text(data, h.path) if h.path.len else "/")
-        PyDict_SetItem(env, QUERY_STRING, text(data, h.query) if h.query.len else "")
-        PyDict_SetItem(env, SERVER_PROTOCOL, HTTP_1_1 if h.minor else HTTP_1_0)
         if h.absolute:  # RFC 9112 3.2.2: the target's, whatever a Host says
             PyDict_SetItem(env, HTTP_HOST, text(data, h.authority))
         for i in range(h.count):

@@ -6,6 +6,12 @@ from fastnet._native.httpout cimport Out
 from fastnet._native.streamfeed cimport Taker
 
 
+cdef class Shared:
+    """What all connections have in common that replies must know of."""
+
+    cdef public bint draining  # replies say that their connection ends
+
+
 cdef class Sink(Taker):
     """Where a reply goes."""
 
@@ -23,7 +29,7 @@ cdef class Sink(Taker):
 cdef class Exchange:
     cdef readonly Sink sink
     cdef readonly dict environ
-    cdef object site
+    cdef Shared site
     cdef Out out
     cdef bint http11, to_head, keep_alive
     cdef bint started, head_sent, ended, closing

@@ -2,6 +2,9 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
+class Shared:
+    draining: bool
+
 class Sink:
     transport: Any
 

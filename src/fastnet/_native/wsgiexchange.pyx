@@ -45,6 +45,10 @@ cdef uint64_t TURN_BYTES = 512 * 1024
 cdef int TURN_PIECES = 256
 
 
+cdef class Shared:
+    pass
+
+
 cdef class Sink(Taker):
     cdef int put(self, Exchange x, bytes piece) except -1:
         return 0

@@ -5,8 +5,8 @@ from libc.stdint cimport uint8_t, uint64_t
 from fastnet._native.core cimport fn_time
 from fastnet._native.core_http cimport fn_http_chunks, fn_http_head, fn_http_limits
 from fastnet._native.httpout cimport Out
-from fastnet._native.wsgienv cimport Environs
-from fastnet._native.wsgiexchange cimport Exchange, Sink
+from fastnet._native.wsgienv cimport Environs, Known
+from fastnet._native.wsgiexchange cimport Exchange, Shared, Sink
 
 
 cdef enum:
@@ -18,7 +18,7 @@ cdef enum:
     CLOSED
 
 
-cdef class SiteCore:
+cdef class SiteCore(Shared):
     cdef fn_http_limits limits
     cdef fn_http_head *scratch
     cdef Environs environs
@@ -26,8 +26,7 @@ cdef class SiteCore:
     cdef fn_time request_timeout, keep_alive_timeout, send_timeout
     cdef readonly set connections
     cdef readonly uint64_t requests
-    cdef public bint draining  # replies say that their connection ends
-    cdef public bint patient   # and one that has not heard so yet is asked once more
+    cdef public bint patient   # draining, one that has not heard so yet is asked once more
     cdef public bint threaded
     cdef public object app
     cdef public object log     # whether the access log is wanted
@@ -40,6 +39,7 @@ cdef class Requests(Sink):
     cdef Out out
     cdef readonly Exchange exchange
     cdef readonly dict base
+    cdef Known known           # the header lines of the request before
     cdef bytearray kept        # what has come and is not used yet
     cdef fn_http_head *own     # of a head that has not come whole
     cdef fn_http_chunks chunks

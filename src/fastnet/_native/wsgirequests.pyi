@@ -1,11 +1,10 @@
 from typing import Any
 
-from fastnet._native.wsgiexchange import Exchange, Sink
+from fastnet._native.wsgiexchange import Exchange, Shared, Sink
 
-class SiteCore:
+class SiteCore(Shared):
     connections: set[Requests]
     requests: int
-    draining: bool
     patient: bool
     threaded: bool
     app: Any

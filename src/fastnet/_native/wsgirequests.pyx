@@ -38,7 +38,7 @@ cdef fn_time span_of(object seconds) except? -1:
     return -1 if seconds is None else <fn_time> (<double> seconds * 1000) * FN_MS
 
 
-cdef class SiteCore:
+cdef class SiteCore(Shared):
     """What the connections of one process have in common."""
 
     def __cinit__(self, *args, **kwargs):
@@ -86,6 +86,7 @@ cdef class Requests(Sink):
     def __init__(self, SiteCore site not None):
         self.site = site
         self.out = Out()
+        self.known = Known()
 
     def __dealloc__(self):
         PyMem_Free(self.own)
@@ -150,7 +151,7 @@ cdef class Requests(Sink):
             return self.refuse(501, "CONNECT is for proxies")
         if self.left > self.site.body_bytes:
             return self.refuse(413, f"a body may be {self.site.body_bytes} bytes long")
-        x.environ = self.site.environs.make(self.base, h, data)
+        x.environ = self.site.environs.make(self.known, self.base, h, data)
         if self.site.log is not None:
             end = h.target.at + h.target.len - h.method.at
             x.line = (data + h.method.at)[:end].decode("latin-1")

@@ -13,6 +13,7 @@ from fastnet.rest._body import BodyLimits, Environ, query_pairs
 from fastnet.rest._endpoint import Endpoint, Start, closing, guarded, headless
 from fastnet.rest._errors import HTTPError, MethodNotAllowed, NotFound
 from fastnet.rest._form import Form, read_form
+from fastnet.rest._once import answers_once, once
 from fastnet.rest._openapi import document
 from fastnet.rest._reply import json_bytes
 from fastnet.rest._routes import CONVERTERS, Converter, Found, Node, Segment, segments, wsgi_path
@@ -174,7 +175,11 @@ class PathDispatcher:
         names = [name for part in parts for name, _ in part.parameters]
         hidden = bool(options.pop("hidden", False))
         endpoint = None if wsgi else Endpoint(function, names, self.limits)
-        application = guarded(function) if inspect.isgeneratorfunction(function) else function
+        application: Callable[..., Any] = function
+        if answers_once(function):
+            application = once(function)
+        elif inspect.isgeneratorfunction(function):
+            application = guarded(function)
         run = endpoint or _run_wsgi(application, self)
         route = Route(method, path, function, tuple(parts), run, endpoint, hidden, options)
         self._routes[method, path] = route

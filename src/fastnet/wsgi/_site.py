@@ -64,6 +64,10 @@ class Site(SiteCore):
         self._retiring = _RETIRING if span is None else max(span, 1.0)
         self._tasks: set[asyncio.Task[None]] = set()
         self.base = {
+            "REQUEST_METHOD": "GET",  # these four as most requests have them
+            "PATH_INFO": "/",
+            "QUERY_STRING": "",
+            "SERVER_PROTOCOL": "HTTP/1.1",
             "SCRIPT_NAME": "",
             "GATEWAY_INTERFACE": "CGI/1.1",
             "SERVER_SOFTWARE": SOFTWARE,
