@@ -5,6 +5,12 @@ from libc.stdint cimport uint8_t
 from fastnet._native.core_http cimport fn_http_head, fn_http_span
 
 
+cdef class Shared:
+    """What all connections have in common that replies must know of."""
+
+    cdef public bint draining  # replies say that their connection ends
+
+
 cdef class Known:
     """The header lines of a connection's last request, which clients mostly repeat."""
 

@@ -71,6 +71,10 @@ cdef str decoded(const uint8_t *data, size_t size):
     return PyUnicode_DecodeLatin1(<const char *> to, n, NULL)
 
 
+cdef class Shared:
+    pass
+
+
 cdef class Known:
     cdef bint holds(self, const uint8_t *lines, size_t size, bint http11) noexcept:
         return (self.environ is not None and size == <size_t> PyBytes_GET_SIZE(self.lines)

@@ -4,12 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastnet._native.httpout cimport Out
 from fastnet._native.streamfeed cimport Taker
-
-
-cdef class Shared:
-    """What all connections have in common that replies must know of."""
-
-    cdef public bint draining  # replies say that their connection ends
+from fastnet._native.wsgienv cimport Shared
 
 
 cdef class Sink(Taker):

@@ -2,9 +2,6 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-class Shared:
-    draining: bool
-
 class Sink:
     transport: Any
 

@@ -45,10 +45,6 @@ cdef uint64_t TURN_BYTES = 512 * 1024
 cdef int TURN_PIECES = 256
 
 
-cdef class Shared:
-    pass
-
-
 cdef class Sink(Taker):
     cdef int put(self, Exchange x, bytes piece) except -1:
         return 0
@@ -107,7 +103,7 @@ cdef class Exchange:
             self.sink.hurry()
 
     def serve(self, app):
-        """Runs the application for this request, on a thread of its own."""
+        """Runs the application, on a thread."""
         self.run(app)
 
     def go_on(self):
@@ -323,11 +319,11 @@ cdef class Exchange:
                     return self.finish()
                 if self.sink.full(self):
                     return 0
-                if not self.threaded and (pieces == TURN_PIECES
-                                          or self.sent - before >= TURN_BYTES):
-                    return self.site.later(self)
-                if pieces and not made and not self.threaded:
-                    self.sink.hurry()  # PEP 3333: no block waits for the next one to be made
+                if not self.threaded:
+                    if pieces == TURN_PIECES or self.sent - before >= TURN_BYTES:
+                        return self.site.later(self)
+                    if pieces and not made:  # PEP 3333: no block waits until the next is made
+                        self.sink.hurry()
                 pieces += 1
                 try:
                     data = next(self.iterator)

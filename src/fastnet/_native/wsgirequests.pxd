@@ -5,8 +5,8 @@ from libc.stdint cimport uint8_t, uint64_t
 from fastnet._native.core cimport fn_time
 from fastnet._native.core_http cimport fn_http_chunks, fn_http_head, fn_http_limits
 from fastnet._native.httpout cimport Out
-from fastnet._native.wsgienv cimport Environs, Known
-from fastnet._native.wsgiexchange cimport Exchange, Shared, Sink
+from fastnet._native.wsgienv cimport Environs, Known, Shared
+from fastnet._native.wsgiexchange cimport Exchange, Sink
 
 
 cdef enum:

@@ -1,6 +1,7 @@
 from typing import Any
 
-from fastnet._native.wsgiexchange import Exchange, Shared, Sink
+from fastnet._native.wsgienv import Shared
+from fastnet._native.wsgiexchange import Exchange, Sink
 
 class SiteCore(Shared):
     connections: set[Requests]
