@@ -3,11 +3,13 @@
     python rest_hello.py 8080             on fastnet's WSGI server
     python rest_hello.py 8080 wsgiref     on any other: here the standard library's
     python rest_hello.py 8080 richer      the same in the richer form, and more
+    python rest_hello.py 8080 tls FOLDER  over https; tls_echo.py makes FOLDER's certificates
 
 Port 0 lets the system choose.  Try http://127.0.0.1:8080/hello?name=Guido and
 http://127.0.0.1:8080/localtime
 """
 
+import ssl
 import sys
 import time
 
@@ -81,10 +83,15 @@ def time_in(request, zone: str):
 if __name__ == "__main__":
     port = int(sys.argv[1]) if sys.argv[1:] else 8080
     variant = sys.argv[2] if sys.argv[2:] else "recipe"
+    options = {}
     if variant == "wsgiref":
         from wsgiref.simple_server import make_server
     else:
         from fastnet.wsgi import make_server
+    if variant == "tls":
+        folder = sys.argv[3]
+        options["ssl_context"] = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        options["ssl_context"].load_cert_chain(f"{folder}/server.pem", f"{folder}/server.key")
 
     # Create the dispatcher and register functions
     dispatcher = PathDispatcher()
@@ -92,6 +99,6 @@ if __name__ == "__main__":
     dispatcher.register("GET", "/localtime", localtime)
 
     # Launch a basic server
-    httpd = make_server("127.0.0.1", port, api if variant == "richer" else dispatcher)
+    httpd = make_server("127.0.0.1", port, api if variant == "richer" else dispatcher, **options)
     print("listening on port", httpd.server_address[1], flush=True)
     httpd.serve_forever()

@@ -8,6 +8,9 @@ import importlib.util
 import json
 import re
 import runpy
+import ssl
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -40,6 +43,19 @@ def test_the_recipe(variant):
         names = [element.tag for element in ElementTree.fromstring(text)]
         assert names == ["year", "month", "day", "hour", "minute", "second"]
         assert fetch(port, "/nothing") == (404, "text/plain", "Not Found")
+
+
+@needs_server
+def test_over_https(tmp_path):
+    subprocess.run(
+        [sys.executable, programs.EXAMPLES / "tls_echo.py", "certificates", tmp_path], check=True
+    )
+    context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    with programs.started("rest_hello.py", 0, "tls", tmp_path) as (_, port):
+        client = http.client.HTTPSConnection("localhost", int(port), context=context)
+        with contextlib.closing(client):
+            client.request("GET", "/hello?name=Guido")
+            assert b"<h1>Hello Guido!</h1>" in client.getresponse().read()
 
 
 def check_richer(get):
