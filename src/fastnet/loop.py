@@ -216,16 +216,19 @@ class EventLoop(LoopCore, asyncio.SelectorEventLoop):  # type: ignore[misc]
     async def _sendfile_native(
         self, transp: StreamTransport, file: Any, offset: int, count: int | None
     ) -> int:
+        stock: Any = self
+        stock._check_sendfile_params(transp._sock, file, offset, count)
         try:
             fd = file.fileno()
             size = os.fstat(fd).st_size
         except (AttributeError, OSError) as error:
             raise asyncio.SendfileNotAvailableError("not a regular file") from error
+        empty = transp._make_empty_waiter()  # raises where another file is being sent
         reads = transp.is_reading()
         transp.pause_reading()
         begun = False
         try:
-            await transp._make_empty_waiter()
+            await empty
             if not (count or size):
                 return 0
             sent = transp._send_file(fd, offset, count or 0)

@@ -50,6 +50,57 @@ def test_sending_a_file_on_a_transport(run, tmp_path, size, fallback):
     run(main)
 
 
+def test_a_second_file_does_not_end_the_first(run, tmp_path):
+    async def main():
+        loop, sent = asyncio.get_running_loop(), pattern(8_000_000)
+        (tmp_path / "file").write_bytes(sent)
+        async with wired(Recorder()) as (transport, far):
+            with open(tmp_path / "file", "rb") as file, open(tmp_path / "file", "rb") as other:
+                sending = asyncio.ensure_future(loop.sendfile(transport, file))
+                await asyncio.sleep(0.05)
+                assert not sending.done()
+                if hasattr(loop, "reactor"):  # asyncio's own lets them mix
+                    with pytest.raises(RuntimeError):
+                        await loop.sendfile(transport, other)
+                assert await read(far, len(sent)) == sent
+                assert await sending == len(sent)
+
+    run(main)
+
+
+def test_what_cannot_be_sent(run, tmp_path):
+    async def main():
+        loop = asyncio.get_running_loop()
+        (tmp_path / "file").write_bytes(b"text")
+        async with wired(Recorder()) as (transport, _):
+            with open(tmp_path / "file", "rb") as file:
+                for place in ((0, 0), (0, -5), (-1, 2)):
+                    with pytest.raises(ValueError):
+                        await loop.sendfile(transport, file, *place)
+                with pytest.raises(TypeError):
+                    await loop.sendfile(transport, file, 0, 2.5)
+            with open(tmp_path / "file") as text, pytest.raises(ValueError):
+                await loop.sendfile(transport, text)
+
+    run(main)
+
+
+def test_a_protocol_that_was_paused_goes_on_behind_a_file(run, tmp_path):
+    async def main():
+        loop, sent = asyncio.get_running_loop(), pattern(4_000_000)
+        (tmp_path / "file").write_bytes(sent)
+        recorder = Recorder()
+        async with wired(recorder) as (transport, far):
+            transport.write(sent)
+            with open(tmp_path / "file", "rb") as file:
+                sending = asyncio.ensure_future(loop.sendfile(transport, file))
+                assert await read(far, 2 * len(sent)) == sent + sent
+                assert await sending == len(sent)
+            assert recorder.calls.count("pause_writing") == recorder.calls.count("resume_writing")
+
+    run(main)
+
+
 def test_sending_a_file_behind_much_else(run, tmp_path):
     async def main():
         loop, sent = asyncio.get_running_loop(), pattern(300_000)

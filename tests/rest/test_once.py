@@ -60,6 +60,15 @@ def after(environ: Any, start_response: Any) -> Iterator[bytes]:
     environ["ended"] = True
 
 
+def watching(environ: Any, start_response: Any) -> Iterator[bytes]:
+    start_response(*OK)
+    try:
+        yield b"one"
+    except BaseException:
+        environ["failed"] = True
+        raise
+
+
 def inner(environ: Any, start_response: Any) -> Iterator[bytes]:
     yield from last(environ, start_response)
 
@@ -82,7 +91,7 @@ def test_those_that_end(function: Callable[..., Any]) -> None:
     assert answers_once(function)
 
 
-@pytest.mark.parametrize("function", [two, loop, cleaning, trying, after, inner, len, print, OK])
+@pytest.mark.parametrize("function", [two, loop, cleaning, trying, after, watching, inner, len, OK])
 def test_those_that_do_not(function: Any) -> None:
     assert not answers_once(function)
 

@@ -158,6 +158,53 @@ def test_who_reads_on_after_the_reply_is_told() -> None:
     assert isinstance(ends[0], ConnectionResetError)
 
 
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("last", ["keep-alive", "close"])
+def test_who_has_stalled_gets_the_last_reply_too(last: str) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "6000000")])
+        return [bytes(6_000_000)]
+
+    with serving(app, check=False) as server, Client(server) as client:
+        client.send(request(), request(f"Connection: {last}"))
+        time.sleep(3.5)  # longer than any connection lingers that has nothing to send
+        assert len(client.reply().body) == 6_000_000
+        assert len(client.reply().body) == 6_000_000
+
+
+def test_a_server_that_ends_does_not_wait_for_who_reads_nothing() -> None:
+    limits = Limits(send_timeout=1, keep_alive_timeout=None)
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [bytes(SIZE)]
+
+    with serving(app, check=False, limits=limits) as server, Client(server) as client:
+        client.send(request())
+        assert client._until(b"\r\n\r\n")
+        began = time.monotonic()
+        server.shutdown(links.SOON)
+        assert time.monotonic() - began < links.SOON / 2
+
+
+def test_a_thread_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failed = threading.Thread.start, []
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("fastnet-wsgi") and not failed:
+            failed.append(thread)
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with serving(hello, 1) as server:
+        with Client(server) as client:
+            client.send(request())
+            assert client.closed()
+        with Client(server) as client:
+            assert client.ask(target="/then").body == b"/then"
+
+
 # -------------------------------------------------------------------------- retiring
 
 
@@ -195,7 +242,6 @@ def test_who_has_connected_is_answered(safe: bool, certificates: Any) -> None:
         client = Client(server)
         links.wait_until(lambda: server.stats()["open"] == 1)
         with client, retiring(server) as still:
-            time.sleep(0.2)  # for as long as nobody asks it goes on
             if safe:
                 client.sock = certificates.client.wrap_socket(
                     client.sock, server_hostname="localhost"

@@ -207,6 +207,47 @@ def test_no_process_for_the_next_generation(folder: Path) -> None:
         assert master.stop().count("no process can be had (none left)") == 2
 
 
+HANGING = """
+import time
+def app(environ, start_response):
+    while True:
+        try:
+            time.sleep(1000)
+        except BaseException:
+            pass
+"""
+
+
+def test_generations_that_hang_are_killed(folder: Path) -> None:
+    (folder / "shop.py").write_text(HANGING)
+    source = PROGRAM.replace("{address}", '("127.0.0.1", 0)').replace("{options}", "{}")
+    source = source.replace("keep_alive_timeout=5", "close_timeout=0.2")
+    with links.program(source, cwd=folder) as process:
+        master = Master(process)
+        with Client(master.address) as one, Client(master.address) as two:
+            one.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            time.sleep(0.3)
+            process.send_signal(signal.SIGHUP)
+            links.wait_until(lambda: len(master.children()) == 2)
+            time.sleep(0.5)
+            two.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            master.stop()
+
+
+def test_an_import_that_dies_and_leaves_a_child(folder: Path) -> None:
+    with running(folder) as master:
+        (folder / "shop.py").write_text(
+            "import os, time\nif not os.fork():\n    time.sleep(8)\n    os._exit(0)\nos._exit(3)\n"
+        )
+        master.process.send_signal(signal.SIGHUP)
+        links.wait_until(lambda: len(master.children()) == 2)
+        links.wait_until(lambda: len(master.children()) == 1)
+        write(folder, "22")
+        master.process.send_signal(signal.SIGHUP)
+        links.wait_until(lambda: master.version() == "22", 6)
+        assert "reloading failed" in master.stop()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_end_is_graceful(folder: Path, number: int) -> None:
     with (

@@ -213,10 +213,10 @@ cdef class StreamWriter(Endpoint):
 
     cdef int drained(self) except -1:
         """What was asked for by notify(): little or nothing waits any more."""
-        if self.file_sent is not None:
-            return self.pump_file()
         if self._protocol_paused and self.waiting() <= self.low:
             self.resume_protocol()  # may write
+        if self.file_sent is not None:
+            return self.pump_file()
         if self.node is NULL:
             return 0
         if self.waiting():

@@ -28,4 +28,5 @@ cdef class Connection(Requests):
     cdef int done(self, Exchange x) except -1
     cdef int done_early(self, Exchange x) except -1
     cdef int rearm(self) except -1
+    cdef int leave(self) except -1
     cdef int linger(self) except -1

@@ -184,6 +184,9 @@ cdef class Connection(Requests):
         try:
             if x.out.size and (last or not self.closing()):
                 self.write(x.out.data, x.out.size, None)
+        except BaseException:  # this reply will never be complete
+            self.transport.abort()
+            raise
         finally:
             x.out.clear()
         return self.done(x) if last else 0
@@ -261,7 +264,7 @@ cdef class Connection(Requests):
         self.answered = True
         if (x.keep_alive and not self.chunked and self.left <= SWALLOW
                 and not self.ended_reading):
-            self.await_until(self.site.request_timeout)
+            self.rearm()
             if self.reading_paused:
                 self.hold_back()
             return 0
@@ -351,7 +354,7 @@ cdef class Connection(Requests):
 
     cdef int expire(self) except -1:
         """The deadline has passed."""
-        if self.paused:
+        if self.paused and self.state != LINGER:
             if self.moves():
                 self.await_until(self.site.send_timeout)
             else:
@@ -363,15 +366,20 @@ cdef class Connection(Requests):
         elif self.state == LINGER and self.takes_the_rest():
             self.await_until(LINGER_FOR)
         elif self.state == IDLE:
-            self.state = LINGER
-            self.await_until(LINGER_FOR)
-            self.transport.close()
+            self.leave()
         else:
             self.transport.abort()
+        return 0
+
+    cdef int leave(self) except -1:
+        """Ends a connection on which nothing is expected; what was written is sent."""
+        self.state = LINGER
+        self.watch_peer()
+        self.await_until(LINGER_FOR)
+        self.transport.close()
         return 0
 
     def close_if_idle(self):
         """For a server that ends: nothing more is answered here than what has come."""
         if self.state == IDLE and self.kept is None and not self.consuming:
-            self.state = LINGER
-            self.transport.close()
+            self.leave()

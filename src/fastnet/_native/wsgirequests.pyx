@@ -212,7 +212,8 @@ cdef class Requests(Sink):
         self.heard += size
         if self.heard >= PROGRESS:
             self.heard = 0
-            self.await_until(self.site.request_timeout)
+            if not self.paused:
+                self.await_until(self.site.request_timeout)
         if x is None:  # answered already
             return 0
         if self.whole is not None:

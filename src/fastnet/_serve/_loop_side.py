@@ -18,7 +18,7 @@ from fastnet.loop import EventLoop, new_event_loop
 
 __all__ = ["LoopSide"]
 
-_HANDSHAKES = 2.0  # seconds at most that those under way may take at the end
+_HANDSHAKES = 1.0  # seconds at most that those under way may take at the end
 _TURNS = 50  # in which queued connections are taken before the listener closes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,10 +20,12 @@ def answers_once(function: Callable[..., Any]) -> bool:
 
     Looks at its instructions; says False of what it does not know.
     """
-    if not isinstance(function, types.FunctionType):
+    if not isinstance(function, types.FunctionType) or inspect.isasyncgenfunction(function):
         return False
     names = [one.opname for one in dis.get_instructions(function) if one.opname not in _SILENT]
     yields = [at for at, name in enumerate(names) if name == "YIELD_VALUE"]
+    if "PUSH_EXC_INFO" in names:  # a handler would see the end of one that is not asked again
+        return False
     return bool(yields) and all(
         any(tuple(names[at + 1 : at + 1 + len(end)]) == end for end in _ENDS) for at in yields
     )

@@ -26,8 +26,23 @@ class Nothing(io.BufferedIOBase):
         """True."""
         return True
 
+    def seekable(self) -> bool:
+        """True: it may be rewound."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Stays where it is."""
+        return 0
+
+    def tell(self) -> int:
+        """0."""
+        return 0
+
     def close(self) -> None:
         """Does nothing."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name!r} cannot be set: this input is every request's")
 
 
 class Stream(io.RawIOBase):

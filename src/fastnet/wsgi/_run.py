@@ -33,6 +33,7 @@ __all__ = ["Named", "run"]
 
 _READY = b"r"
 _PR_SET_PDEATHSIG = 1
+_HELD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _PAUSE = 1.0  # seconds before a generation that died is replaced
 
 
@@ -150,6 +151,7 @@ class Master:
         self._holder = holder
         self._asked = asked
         self._limits: Limits = asked["limits"] or Limits()
+        self._pid = os.getpid()
         self._present = 0  # the generation that serves
         self._coming: tuple[int, int] | None = None  # the next one, and what it will say
         self._leaving: set[int] = set()
@@ -224,23 +226,30 @@ class Master:
 
     def _fork(self) -> tuple[int, int]:
         read, write = os.pipe()
+        # What is sent to the child before it has handlers of its own must not go to these.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
         try:
             return fork(lambda: self._generation(write), closes=(read,)), read
         except OSError:
             os.close(read)
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(write)
 
     def _arrived(self, pid: int, read: int) -> None:
         """The next generation serves, or has failed to."""
         ready = os.read(read, 1) == _READY
         os.close(read)
-        self._coming = None
         if ready:
             self._take_over(pid)
         else:
             self._leaving.add(pid)
+        self._came(ready)
+
+    def _came(self, ready: bool) -> None:
+        self._coming = None
+        if not ready:
             self._failed()
         if self._once_more:
             self._once_more = False
@@ -274,6 +283,9 @@ class Master:
             if not pid:
                 return
             self._leaving.discard(pid)
+            if self._coming and pid == self._coming[0]:
+                os.close(self._coming[1])
+                self._came(ready=False)
             if pid == self._present:
                 print("fastnet: the server process died; another follows", file=sys.stderr)
                 self._present = 0
@@ -290,22 +302,22 @@ class Master:
             _send(pid, signal.SIGTERM)
         span = self._limits.close_timeout
         until = None if span is None else time.monotonic() + span + 2
-        for pid in left:
-            while not _has_ended(pid):
-                if until is not None and time.monotonic() > until:
+        while left := {pid for pid in left if not _has_ended(pid)}:
+            if until is not None and time.monotonic() > until:
+                for pid in left:
                     _send(pid, signal.SIGKILL)
-                    until = None
-                time.sleep(0.01)
+            time.sleep(0.01)
 
     # ------------------------------------------------------------ in the generation
 
     def _generation(self, ready: int) -> None:
         signal.set_wakeup_fd(-1)
-        _end_with_the_parent()
+        _end_with(self._pid)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         try:
             app = self._named.load()
         except ValueError as error:
@@ -320,10 +332,12 @@ class Master:
         server.serve_forever()
 
 
-def _end_with_the_parent() -> None:
+def _end_with(parent: int) -> None:
     """Nobody would end a generation whose master was killed (prctl(2); Linux has it)."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if os.getppid() != parent:  # it has just been
+            os._exit(0)
 
 
 def _send(pid: int, number: int) -> None:

@@ -34,11 +34,15 @@ class Threads:
 
     def submit(self, exchange: Exchange, app: Any) -> None:
         """Has one of them answer the request."""
-        self._queue.put((exchange, app))
         if self._started < self._most:
-            self._started += 1
-            name = f"fastnet-wsgi_{self._started}"
-            threading.Thread(target=self._run, name=name, daemon=True).start()
+            name = f"fastnet-wsgi_{self._started + 1}"
+            try:
+                threading.Thread(target=self._run, name=name, daemon=True).start()
+                self._started += 1
+            except RuntimeError:  # the system has none left: those that there are will do
+                if not self._started:
+                    raise
+        self._queue.put((exchange, app))
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
