@@ -42,6 +42,8 @@ def certificates(folder):
         "/CN=example authority",
         "-days",
         "30",
+        "-addext",  # Python 3.13 wants an authority to say what its key is for
+        "keyUsage=critical,keyCertSign,cRLSign",
         "-keyout",
         ca_key,
         "-out",
@@ -53,7 +55,9 @@ def certificates(folder):
     ):
         own = str(folder / name)
         extension = pathlib.Path(own + ".ext")
-        extension.write_text(f"subjectAltName={names}\n")
+        extension.write_text(
+            f"subjectAltName={names}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+        )
         openssl(
             "req", *SHORT, "-subj", f"/CN={name}", "-keyout", own + ".key", "-out", own + ".csr"
         )
