@@ -97,6 +97,7 @@ def test_files_whose_descriptor_holds_other_bytes(threads: int, tmp_path: Any) -
         "/proc": lambda: comm.open("rb"),
         "/temporary": lambda: temporary(b"of a while"),
         "/subclass": lambda: Upper(tmp_path / "plain"),
+        "/holder": lambda: Holder(tmp_path / "plain"),
     }
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
@@ -111,6 +112,7 @@ def test_files_whose_descriptor_holds_other_bytes(threads: int, tmp_path: Any) -
         assert client.ask(target="/proc").body == comm.read_bytes()
         assert client.ask(target="/temporary").body == b"of a while"
         assert client.ask(target="/subclass").body == b"PLAIN"
+        assert client.ask(target="/holder").body == b"PLAIN"
 
 
 def temporary(content: bytes) -> Any:
@@ -125,6 +127,17 @@ class Upper(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         return super().read(size).upper()  # type: ignore[union-attr]
+
+
+class Holder:
+    """Likewise, of a file that it has."""
+
+    def __init__(self, path: Any) -> None:
+        self.file = open(path, "rb")  # noqa: SIM115
+        self.fileno, self.tell, self.close = self.file.fileno, self.file.tell, self.file.close
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(size).upper()
 
 
 def test_a_file_that_the_system_does_not_send(

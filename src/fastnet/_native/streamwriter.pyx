@@ -320,8 +320,8 @@ cdef class StreamWriter(Endpoint):
             if self._file_bytes == 0:
                 error = SendfileNotAvailableError("os.sendfile call failed")
             return self.file_ended(error)
-        if self.node is NULL:  # other threads have run meanwhile
-            return self.pump_file()
+        if self.node is NULL:  # closed by another thread, meanwhile: _call_connection_lost() tells
+            return 0
         if got > 0:
             fn_count(&self.node.bytes_out, got)
             fn_count(&self.reactor.r.counters.bytes_out, got)

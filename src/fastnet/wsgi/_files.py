@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import stat
+import tempfile
 from typing import Any, Self
 
 from fastnet._native.wsgiexchange import Exchange
@@ -50,7 +51,8 @@ def plain_file(filelike: Any) -> tuple[int, int] | None:
     Only of Python's own files: others have descriptors too, of bytes that are not those that
     they read, as gzip's.
     """
-    inner = getattr(filelike, "file", filelike)  # of tempfile.NamedTemporaryFile()
+    named = isinstance(filelike, tempfile._TemporaryFileWrapper)
+    inner = filelike.file if named else filelike
     raw = inner.raw if type(inner) in (io.BufferedReader, io.BufferedRandom) else inner
     if type(raw) is not io.FileIO:
         return None
