@@ -15,9 +15,11 @@ import pytest
 
 import links
 from app_kit import call
+from fastnet._native import streamwriter
 from fastnet.http import _beneath, server
 from fastnet.http.files import Files
 from fastnet.wsgi import make_server
+from wsgi_kit import Client, serving
 
 DATA = bytes(range(251)) * 4000  # a megabyte, in which places can be told apart
 
@@ -123,3 +125,29 @@ def test_closing_while_a_path_is_walked(tmp_path: Path, monkeypatch: pytest.Monk
         os.close(descriptor)
     assert (reply.status, reply.body) == (200, b"served")
     assert call(files, "GET", "/file").status == 404
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_the_system_sends_files_and_ranges(
+    threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, sizes = streamwriter.sendfile, []
+
+    def sendfile(*args: int) -> int:
+        sizes.append(args[3])
+        return int(real(*args))
+
+    monkeypatch.setattr(streamwriter, "sendfile", sendfile)
+    content = bytes(range(250)) * 1000
+    (tmp_path / "file").write_bytes(content)
+    with (
+        Files(tmp_path) as files,
+        serving(files, threads, check=False) as server,
+        Client(server) as client,
+    ):
+        assert client.ask(target="/file").body == content
+        assert sizes
+        sizes.clear()
+        assert client.ask("Range: bytes=1000-100999", target="/file").body == content[1000:101_000]
+        assert sizes
+        assert max(sizes) <= 100_000

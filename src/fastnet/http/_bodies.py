@@ -46,6 +46,8 @@ class Whole(FileIO):
         stop: where it ends.
     """
 
+    reads_its_descriptor = True  # so a server may have the system send it
+
     def __init__(self, descriptor: int, start: int, stop: int) -> None:
         super().__init__(descriptor, "rb", closefd=True)
         if start:

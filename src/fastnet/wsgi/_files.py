@@ -48,13 +48,14 @@ class FileWrapper:
 def plain_file(filelike: Any) -> tuple[int, int] | None:
     """(offset, bytes that follow) of a regular file at its present position, or None.
 
-    Only of Python's own files: others have descriptors too, of bytes that are not those that
-    they read, as gzip's.
+    Only of Python's own files, and of classes that say so of themselves by a true attribute
+    `reads_its_descriptor`: others have descriptors too, of bytes that are not those that they
+    read, as gzip's.
     """
     named = isinstance(filelike, tempfile._TemporaryFileWrapper)
     inner = filelike.file if named else filelike
     raw = inner.raw if type(inner) in (io.BufferedReader, io.BufferedRandom) else inner
-    if type(raw) is not io.FileIO:
+    if type(raw) is not io.FileIO and not getattr(type(raw), "reads_its_descriptor", False):
         return None
     try:
         state = os.fstat(filelike.fileno())
